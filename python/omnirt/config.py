@@ -28,6 +28,10 @@ class Section:
     def has(self, key: str) -> bool:
         return self._values.get(key) is not None
 
+    def mapping(self, key: str) -> Mapping:
+        """The object behind ``key`` as it is."""
+        return self.section(key)._values
+
     def section(self, key: str) -> "Section":
         return Section(self._find((key,), None), f"{self.path}.{key}")
 
