@@ -137,6 +137,9 @@ class Done:
     stats: Stats
 
 
+Event = TextDelta | AudioChunk | Done
+
+
 @dataclass(frozen=True)
 class Reply:
     """A whole answer. audio: float32 [n] mono at ``sample_rate``, or None when speech was off."""

@@ -1,0 +1,33 @@
+"""omnirt: a runtime for Qwen2.5-Omni. Text, pictures, sound and video in; text and speech out."""
+
+from .errors import CapacityError, CheckpointError, EngineError, InputError, OmniError
+from .options import Options
+from .reply import ReplyStream
+from .runtime import OmniRuntime
+from .types import (
+    AudioChunk,
+    Done,
+    FlowParams,
+    Reply,
+    SamplingParams,
+    Stats,
+    TextDelta,
+)
+
+__all__ = [
+    "AudioChunk",
+    "CapacityError",
+    "CheckpointError",
+    "Done",
+    "EngineError",
+    "FlowParams",
+    "InputError",
+    "OmniError",
+    "OmniRuntime",
+    "Options",
+    "Reply",
+    "ReplyStream",
+    "SamplingParams",
+    "Stats",
+    "TextDelta",
+]

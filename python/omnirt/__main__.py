@@ -1,0 +1,7 @@
+"""``python -m omnirt``."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

@@ -1,0 +1,83 @@
+"""The ``omnirt`` command: demo, run, info."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+
+from . import console
+from .errors import OmniError
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="omnirt", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    demo = commands.add_parser("demo", help="answer a clip, a picture and a video with sound")
+    demo.add_argument("--out", default="demo-out", help="folder for the model and the speech")
+    demo.add_argument("--seed", type=int, default=0)
+    run = commands.add_parser("run", help="answer one message")
+    run.add_argument("--model", required=True, help="folder or hub name")
+    run.add_argument("--text", action="append", default=[])
+    run.add_argument("--image", action="append", default=[], metavar="FILE")
+    run.add_argument("--audio", action="append", default=[], metavar="FILE")
+    run.add_argument("--video", action="append", default=[], metavar="FILE")
+    run.add_argument("--use-audio-in-video", action="store_true")
+    run.add_argument("--voice")
+    run.add_argument("--no-audio", action="store_true", help="text only")
+    run.add_argument("--seed", type=int)
+    run.add_argument("--max-new-tokens", type=int, help="limit of the text")
+    run.add_argument("--threads", type=int)
+    run.add_argument("--out", metavar="FILE.wav")
+    run.add_argument("--json", action="store_true", help="one event per line with its time")
+    info = commands.add_parser("info", help="this machine, or a model's memory plan")
+    info.add_argument("model", nargs="?", help="folder or hub name; its config.json is enough")
+    info.add_argument("--context", type=int, default=4096, help="tokens of prompt and reply")
+    return parser
+
+
+def run(args: argparse.Namespace) -> None:
+    """Answer one message: text as it comes, speech into a file."""
+    from .conversation import ask
+    from .runtime import OmniRuntime
+    from .types import SamplingParams
+
+    messages = ask(args.text, args.image, args.audio, args.video)
+    started = time.monotonic()
+    with OmniRuntime.from_pretrained(
+        args.model, talker=not args.no_audio, threads=args.threads
+    ) as runtime:
+        load = time.monotonic() - started
+        stream = runtime.stream(
+            messages,
+            voice=args.voice,
+            seed=args.seed,
+            use_audio_in_video=args.use_audio_in_video,
+            thinker=SamplingParams(max_new_tokens=args.max_new_tokens),
+        )
+        console.show(stream, args.out, args.json, load)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of ``omnirt`` and ``python -m omnirt``. Returns the exit status."""
+    args = build_parser().parse_args(argv)
+    try:
+        if args.command == "run":
+            run(args)
+        elif args.command == "demo":
+            from .demo import demo
+
+            demo(args.out, args.seed)
+        else:
+            from .info import info
+
+            info(args.model, args.context)
+    except OmniError as error:
+        console.news(f"omnirt: {error}")
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

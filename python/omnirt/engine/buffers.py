@@ -1,0 +1,63 @@
+"""The fixed memory that decode steps work on: caches, the ring, marks and states."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..nn.kv_cache import KvCache
+from ..ops.state import new_states
+from .loader import Models
+
+RING_ROWS = 512  # reply rows that the thinker may be ahead of the talker, about 10 s of speech
+TOKENS_PER_SESSION = 8192  # share of the page pool that a session is expected to need
+SPEECH_ROWS = 4096 + 64  # released limit of codes, and the rows around them
+
+
+@dataclass(frozen=True)
+class Track:
+    """Buffers of one decoder's steps.
+
+    states: int32 [1, 16], what the step was recorded on. seen: uint8 [slots, V]. suppress: uint8 [V].
+    """
+
+    cache: KvCache
+    states: Tensor
+    seen: Tensor
+    suppress: Tensor
+
+
+@dataclass(frozen=True)
+class Buffers:
+    """thinker and talker tracks, and the ring between them: float32 [slots, RING_ROWS, E]."""
+
+    thinker: Track
+    talker: Track | None
+    ring: Tensor
+
+
+def _track(config, dtype: torch.dtype, slots: int, longest: int) -> Track:
+    pool = max(longest, slots * TOKENS_PER_SESSION)
+    return Track(
+        KvCache(config, pool, slots, longest, dtype),
+        new_states(),
+        torch.zeros(slots, config.vocab_size, dtype=torch.uint8),
+        torch.zeros(config.vocab_size, dtype=torch.uint8),
+    )
+
+
+def allocate(models: Models, slots: int, context: int) -> Buffers:
+    """Buffers for ``slots`` sessions of at most ``context`` tokens each."""
+    text = models.thinker.config.text
+    ring = torch.zeros(slots, RING_ROWS, text.hidden_size)
+    thinker = _track(text, models.thinker.table.dtype, slots, context)
+    if models.talker is None:
+        return Buffers(thinker, None, ring)
+    config = models.talker.config
+    speech = _track(config.decoder, models.talker.table.dtype, slots, context + SPEECH_ROWS)
+    stops = list(config.stop_ids)
+    # An id that is neither a code nor a stop has no row in the codec table of token2wav.
+    speech.suppress[models.token2wav.config.dit.num_embeds :] = 1
+    speech.suppress[stops] = 0
+    speech.suppress[list(config.suppressed_ids)] = 1
+    return Buffers(thinker, speech, ring)

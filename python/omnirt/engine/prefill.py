@@ -1,0 +1,112 @@
+"""Reads a prompt into the caches of thinker and talker, chunk by chunk."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from ..ops import state
+from ..thinker.positions import tmrope_positions
+from .buffers import Buffers
+from .loader import Models
+from .request import Request, Sampling
+
+CHUNK = 512  # prompt rows at a time: bounds activations, lets other sessions' steps run between
+
+
+def initial_states(request: Request, slot: int) -> tuple[Tensor, Tensor]:
+    """States of thinker and talker before the prompt is read, int32 [1, 16] each."""
+    return _states(request.thinker, request.seed, slot), _states(request.talker, request.seed, slot)
+
+
+def _states(sampling: Sampling, seed: int, slot: int) -> Tensor:
+    states = state.new_states()
+    states[:, state.SLOT] = slot
+    state.set_seed(states, seed)
+    state.set_sampling(
+        states,
+        sampling.temperature,
+        sampling.top_k,
+        sampling.top_p,
+        sampling.repetition_penalty,
+    )
+    return states
+
+
+def prefill(
+    models: Models,
+    buffers: Buffers,
+    request: Request,
+    slot: int,
+    thinker_states: Tensor,
+    talker_states: Tensor,
+) -> Iterator[None]:
+    """Read the prompt; yields between chunks. Leaves both states ready for their first step.
+
+    The thinker's first token is sampled here, from the prompt's last row.
+    """
+    prompt, thinker = request.prompt, models.thinker
+    speaks = request.voice is not None
+    length = len(prompt.input_ids)
+    x, is_media = thinker.embed_prompt(prompt)  # [L, E], [L]
+    positions, delta = _positions(models, prompt, extra=0)
+    spoken_positions, spoken_delta = _positions(models, prompt, extra=2)
+    yield
+    track = buffers.thinker
+    for start in range(0, length, CHUNK):
+        rows = slice(start, min(start + CHUNK, length))
+        h = thinker.prefill(x[rows], positions[:, rows], track.cache, slot, start)
+        if speaks:
+            spoken = h + x[rows].masked_fill(is_media[rows, None], 0.0)
+            _read(models, buffers, spoken, spoken_positions, slot, start)
+        yield
+    if speaks:
+        _start_speech(models, buffers, request, slot, spoken_positions, length)
+        _place(talker_states, length + 1, length + 1 + spoken_delta)
+        talker_states[:, state.TOKEN] = models.talker.config.codec_bos_id
+        talker_states[:, state.TEXT_ROWS] = state.OPEN_TEXT
+    _mark(track.seen, slot, torch.from_numpy(prompt.input_ids))
+    _place(thinker_states, length - 1, length - 1 + delta)
+    thinker_states[:, state.ROW] = -1
+    thinker.sample(h[-1:], thinker_states, track.seen, track.suppress)
+
+
+def _positions(models: Models, prompt, extra: int) -> tuple[Tensor, int]:
+    """TMRoPE of the prompt and ``extra`` rows of text after it: int64 [3, L + extra], delta."""
+    config = models.thinker.config
+    ids = torch.from_numpy(prompt.input_ids)
+    return tmrope_positions(
+        torch.cat([ids, ids.new_full((extra,), config.eos_id)]),
+        config,
+        [models.thinker.audio_encoder.rows(clip.shape[1]) for clip in prompt.mel],
+        [item.grid for item in prompt.images],
+        [item.grid for item in prompt.videos],
+        [item.seconds_per_grid for item in prompt.videos],
+        prompt.video_has_audio,
+    )
+
+
+def _place(states: Tensor, kv_len: int, position: int) -> None:
+    states[:, state.KV_LEN], states[:, state.POSITION] = kv_len, position
+
+
+def _mark(seen: Tensor, slot: int, ids: Tensor) -> None:
+    seen[slot] = 0
+    seen[slot, ids] = 1
+
+
+def _read(models, buffers, rows: Tensor, positions: Tensor, slot: int, start: int) -> None:
+    """Prefill rows of the talker. rows: [T, E]; positions: [3, all rows]."""
+    own = positions[:, start : start + rows.shape[0]]
+    models.talker.prefill(rows, own, buffers.talker.cache, slot, start)
+
+
+def _start_speech(models, buffers, request, slot: int, positions: Tensor, length: int) -> None:
+    """The row between prompt and reply: the voice's start token with the codec's padding."""
+    config = models.talker.config
+    voice = models.thinker.embed(torch.tensor([models.speaker_ids[request.voice]]))
+    row = voice + models.talker.embed(torch.tensor([config.codec_pad_id]))
+    _read(models, buffers, row, positions, slot, length)
+    # What transformers feeds the repetition penalty before the first code.
+    ids = [config.codec_mask_id, config.codec_pad_id, config.codec_bos_id]
+    _mark(buffers.talker.seen, slot, torch.tensor(ids))

@@ -1,0 +1,37 @@
+"""``omnirt info``: this machine, its backends, and what a model would take."""
+
+import os
+import platform
+
+import torch
+
+from . import _core, console, ops
+from .weights.checkpoint import read_config
+from .weights.memory import memory_plan
+
+
+def info(model: str | None, context: int) -> None:
+    """Print the machine, and a model's memory plan from its config.json alone."""
+    console.write("\n".join(machine()))
+    if model is not None:
+        console.write("\n".join(plan(model, context)))
+
+
+def machine() -> list[str]:
+    """Lines about the processor, the backends and the ops that have no kernel of their own."""
+    bare = sorted(op.name for op in ops.all_ops() if "cpu" not in op.implementations)
+    return [
+        f"machine   {platform.machine()}, {len(os.sched_getaffinity(0))} cores",
+        f"kernels   {_core.isa()} (this machine has {', '.join(_core.isas())})",
+        f"backends  cpu (C++), reference (torch {torch.__version__}); cuda is not built yet",
+        f"reference serves these ops on the cpu: {', '.join(bare) or 'none'}",
+    ]
+
+
+def plan(model: str, context: int) -> list[str]:
+    """Lines of the memory plan."""
+    rows = memory_plan(read_config(model), context=context)
+    width = max(len(name) for name, _ in rows)
+    return [f"memory of {model} with {context} tokens of context:"] + [
+        f"  {name:<{width}}  {size / 2**30:8.3f} GiB" for name, size in rows
+    ]

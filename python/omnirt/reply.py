@@ -1,0 +1,105 @@
+"""The iterator of a running reply: the scheduler's events as events of the API."""
+
+from collections.abc import Iterator
+
+from . import _core
+from .engine.engine import Session
+from .inputs.tokenizer import Detokenizer
+from .types import AudioChunk, Done, Event, Reply, Stats, TextDelta
+
+
+class ReplyStream(Iterator[Event]):
+    """Yields TextDelta and AudioChunk as they come and Done last. Closing it cancels the reply.
+
+    An error in a lane is raised here. The reply runs only so far ahead of its reader.
+    """
+
+    def __init__(
+        self, session: Session, detokenizer: Detokenizer, prompt_tokens: int, seed: int
+    ) -> None:
+        self._session, self._detokenizer = session, detokenizer
+        self._prompt_tokens, self._seed = prompt_tokens, seed
+        self._held: list[int] = []  # ids whose text is not complete yet
+        self._last: Done | None = None
+        self._ended = False
+
+    def __next__(self) -> Event:
+        if self._last is not None:
+            return self._finish()
+        if self._ended:
+            raise StopIteration
+        try:
+            return self._read()
+        except BaseException:
+            self.close()
+            raise
+
+    def _read(self) -> Event:
+        while True:
+            event = self._session.core.next(None)
+            match event:
+                case _core.TokenEvent():
+                    if (delta := self._text(event)) is not None:
+                        return delta
+                case _core.AudioEvent():
+                    return AudioChunk(event.samples, event.start, self._session.sample_rate, event.time)
+                case _core.DoneEvent():
+                    return self._done()
+
+    def _text(self, event: "_core.TokenEvent") -> TextDelta | None:
+        self._held.append(event.id)
+        text = "" if event.stop else self._detokenizer.push(event.id)
+        return self._delta(text, event.time) if text else None
+
+    def _delta(self, text: str, time: float) -> TextDelta:
+        delta = TextDelta(text, tuple(self._held), time)
+        self._held.clear()
+        return delta
+
+    def _done(self) -> Event:
+        stats = self.stats()
+        self._last = Done(stats)
+        text = self._detokenizer.flush()
+        if text or self._held:
+            return self._delta(text, stats.last_text or stats.total)
+        return self._finish()
+
+    def _finish(self) -> Done:
+        done, self._last = self._last, None
+        self.close()
+        return done
+
+    def stats(self) -> Stats:
+        """What the reply cost so far."""
+        return Stats(
+            prompt_tokens=self._prompt_tokens,
+            sample_rate=self._sample_rate,
+            **self._session.core.stats(),
+        )
+
+    def close(self) -> None:
+        """Cancel the reply if it still runs. May be called twice."""
+        self._ended = True
+        self._session.close()
+
+    def __enter__(self) -> "ReplyStream":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def collect(self) -> Reply:
+        """Read to the end and put the whole reply together."""
+        text, chunks, stats = [], [], None
+        for event in self:
+            match event:
+                case TextDelta():
+                    text.append(event.text)
+                case AudioChunk():
+                    chunks.append(event.samples)
+                case Done():
+                    stats = event.stats
+        return self._reply("".join(text), chunks, stats)
