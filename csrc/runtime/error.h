@@ -1,0 +1,18 @@
+// Errors with a meaning for callers; the bindings turn them into those of omnirt.errors.
+#pragma once
+
+#include <stdexcept>
+
+namespace omni {
+
+// A request that does not fit.
+struct CapacityError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// A step that failed, or a runtime that was closed.
+struct EngineError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+}  // namespace omni

@@ -1,0 +1,42 @@
+// The scheduler's bookkeeping: the live sessions and one lock. Handles share it, because a reader
+// may keep one longer than the scheduler lives.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "runtime/session.h"
+
+namespace omni {
+
+class Lane;
+
+inline constexpr size_t kLanes = 3;
+
+// The lock is taken before that of a channel, never after; and never while Python may run.
+class Monitor {
+ public:
+  std::mutex mutex;
+
+  // Guarded by mutex.
+  std::vector<std::shared_ptr<SessionState>> sessions;  // in order of submission
+  std::vector<Lane*> lanes;
+  bool stopping = false;
+
+  // With the lock held: tells the reader if the reply is over, and forgets it when no lane works on
+  // it. Returns what the caller must destroy after unlocking.
+  [[nodiscard]] std::unique_ptr<WaveJob> settle_locked(SessionState& session);
+  // With the lock held: wakes the lanes that can do a step of this session.
+  void wake_lanes(const SessionState& session);
+
+  void settle(SessionState& session);
+  void room_made(const SessionState& session);
+  bool join(const SessionState& session, Clock::time_point deadline);
+
+ private:
+  std::condition_variable left_;  // a lane left a session, or it ended
+};
+
+}  // namespace omni

@@ -1,0 +1,92 @@
+#include "runtime/scheduler.h"
+
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "runtime/error.h"
+
+namespace omni {
+namespace {
+
+void require(bool ok, const char* field, int value, const char* fix) {
+  if (!ok) throw std::invalid_argument(std::string(field) + "=" + std::to_string(value) + ": " + fix);
+}
+
+}  // namespace
+
+Scheduler::Scheduler(Track thinker, std::optional<Track> talker, int ring_rows)
+    : speaks_(talker.has_value()), monitor_(std::make_shared<Monitor>()) {
+  require(ring_rows >= 1, "ring_rows", ring_rows, "use 1 or more");
+  std::vector<std::unique_ptr<Stage>> stages;
+  stages.push_back(std::make_unique<ThinkerStage>(thinker, ring_rows));
+  if (talker) {
+    stages.push_back(std::make_unique<TalkerStage>(*talker));
+    stages.push_back(std::make_unique<WaveStage>());
+  }
+  std::lock_guard lock(monitor_->mutex);
+  for (auto& stage : stages) {
+    lanes_.push_back(std::make_unique<Lane>(*monitor_, std::move(stage)));
+    monitor_->lanes.push_back(lanes_.back().get());
+  }
+}
+
+Scheduler::~Scheduler() { close(); }
+
+std::unique_ptr<Session> Scheduler::submit(SessionParams params) {
+  check(params);
+  std::shared_ptr<SessionState> state;
+  std::unique_ptr<WaveJob> retired;
+  std::lock_guard lock(monitor_->mutex);
+  if (monitor_->stopping) throw EngineError("the scheduler is closed");
+  state = std::make_shared<SessionState>(++submitted_, std::move(params));
+  monitor_->sessions.push_back(state);
+  retired = monitor_->settle_locked(*state);
+  monitor_->wake_lanes(*state);
+  return std::make_unique<Session>(monitor_, state);
+}
+
+void Scheduler::close() {
+  std::vector<std::unique_ptr<WaveJob>> retired;
+  std::vector<std::shared_ptr<SessionState>> live;
+  {
+    std::lock_guard lock(monitor_->mutex);
+    if (monitor_->stopping) return;
+    monitor_->stopping = true;
+    const auto error = std::make_exception_ptr(EngineError("the runtime was closed"));
+    live = monitor_->sessions;
+    for (const auto& session : live) {
+      if (!session->ended) session->error = error;
+      retired.push_back(monitor_->settle_locked(*session));
+    }
+    for (Lane* lane : std::exchange(monitor_->lanes, {})) lane->wake();
+  }
+  lanes_.clear();
+}
+
+std::vector<LaneStats> Scheduler::stats() const {
+  std::lock_guard lock(monitor_->mutex);
+  std::vector<LaneStats> all;
+  for (const Lane* lane : monitor_->lanes) all.push_back(lane->stats());
+  return all;
+}
+
+void Scheduler::check(const SessionParams& params) const {
+  require(params.thinker_max_tokens >= 1, "thinker_max_tokens", params.thinker_max_tokens,
+          "use 1 or more");
+  require(params.thinker.row == 0, "thinker_state.row", params.thinker.row,
+          "pass 1 writes row 0 of the text ring");
+  require(params.event_capacity >= static_cast<int>(kLanes), "event_capacity",
+          params.event_capacity, "use 3 or more, a place for each lane");
+  if (!params.talker) {
+    if (params.wave) throw std::invalid_argument("wave: needs a talker_state");
+    return;
+  }
+  if (!speaks_) throw std::invalid_argument("talker_state: this scheduler has no talker");
+  require(params.talker_max_codes >= 1, "talker_max_codes", params.talker_max_codes,
+          "use 1 or more");
+  require(params.talker->row == 0, "talker_state.row", params.talker->row,
+          "step 0 reads row 0 of the text ring");
+}
+
+}  // namespace omni

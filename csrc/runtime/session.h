@@ -1,0 +1,87 @@
+// One reply in the making: what the lanes know of it, and the reader's handle to it.
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/step_state.h"
+#include "runtime/channel.h"
+#include "runtime/event.h"
+#include "runtime/wave.h"
+
+namespace omni {
+
+struct SessionParams {
+  StepState thinker;  // after prefill and the first sample: token is the reply's first id
+  int thinker_max_tokens = 0;
+  std::vector<int> thinker_stop_ids;
+  std::optional<StepState> talker;  // after prefill, ready for its first step; none: text only
+  int talker_max_codes = 0;
+  std::vector<int> talker_stop_ids;
+  std::unique_ptr<WaveJob> wave;  // none: codes only
+  int event_capacity = 64;
+  Clock::time_point start = Clock::now();
+};
+
+class Monitor;
+
+// Guarded by Monitor::mutex, but for what belongs to the lane that is in a step of this session:
+// params.thinker, params.talker, params.wave.
+struct SessionState {
+  SessionState(uint64_t id, SessionParams params);
+
+  double now() const;
+  bool speaks() const { return params.talker.has_value(); }
+  int text_rows() const { return static_cast<int>(tokens.size()) - 1; }  // written so far
+  void add_token(int id);
+  void add_code(int code);
+  void add_samples(std::vector<float> samples, bool finished);
+  bool over() const;
+
+  const uint64_t id;
+  SessionParams params;
+  Channel<Event> events;
+  std::vector<int> tokens;
+  std::vector<int> codes;  // never reallocated: the wave lane reads a prefix while it grows
+  int64_t samples = 0;
+  bool text_done = false;
+  bool codes_done;
+  bool wave_done;
+  std::exception_ptr error;
+  bool ended = false;  // the reader was told; no further step begins
+  int working = 0;     // lanes in a step of this session
+  SessionStats stats;
+};
+
+// The reader's handle; one thread at a time reads. Dropping it cancels the reply.
+class Session {
+ public:
+  Session(std::shared_ptr<Monitor> monitor, std::shared_ptr<SessionState> state);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  // The next event, or nothing when `deadline` has passed. After the last event comes DoneEvent, as
+  // often as asked. Rethrows the exception of a lane that failed.
+  std::optional<Event> next(Clock::time_point deadline);
+
+  // Ends the reply: unread events are dropped and no further step begins. Does not wait.
+  void cancel();
+
+  // Waits until the reply has ended and no lane works on it any more, so that its slot may be used
+  // again. False when `deadline` has passed. Does not read: cancel first if nobody will.
+  bool join(Clock::time_point deadline);
+
+  std::vector<int> tokens() const;  // with the stop id, if one came
+  std::vector<int> codes() const;   // without the last generated id
+  SessionStats stats() const;
+
+ private:
+  std::shared_ptr<Monitor> monitor_;
+  std::shared_ptr<SessionState> state_;
+};
+
+}  // namespace omni
