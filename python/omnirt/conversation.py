@@ -2,11 +2,7 @@
 
 from collections.abc import Sequence
 
-# The model speaks reliably only under this system message (Qwen2.5-Omni model card).
-SPEECH_SYSTEM = (
-    "You are Qwen, a virtual human developed by the Qwen Team, Alibaba Group, capable of perceiving "
-    "auditory and visual inputs, as well as generating text and speech."
-)
+from .inputs.chat import SPEECH_SYSTEM_PROMPT
 
 
 def ask(
@@ -22,6 +18,6 @@ def ask(
         for item in items
     ]
     return [
-        {"role": "system", "content": [{"type": "text", "text": SPEECH_SYSTEM}]},
+        {"role": "system", "content": SPEECH_SYSTEM_PROMPT},
         {"role": "user", "content": content},
     ]

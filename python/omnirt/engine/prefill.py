@@ -62,11 +62,12 @@ def prefill(
         yield
     if speaks:
         _start_speech(models, buffers, request, slot, spoken_positions, length)
-        _place(talker_states, length + 1, length + 1 + spoken_delta)
+        first, second = int(spoken_positions[0, -1]), length + 2 + spoken_delta
+        _place(talker_states, length + 1, first, second)
         talker_states[:, state.TOKEN] = models.talker.config.codec_bos_id
         talker_states[:, state.TEXT_ROWS] = state.OPEN_TEXT
     _mark(track.seen, slot, torch.from_numpy(prompt.input_ids))
-    _place(thinker_states, length - 1, length - 1 + delta)
+    _place(thinker_states, length - 1, length - 1 + delta, length + delta)
     thinker_states[:, state.ROW] = -1
     thinker.sample(h[-1:], thinker_states, track.seen, track.suppress)
 
@@ -86,8 +87,9 @@ def _positions(models: Models, prompt, extra: int) -> tuple[Tensor, int]:
     )
 
 
-def _place(states: Tensor, kv_len: int, position: int) -> None:
-    states[:, state.KV_LEN], states[:, state.POSITION] = kv_len, position
+def _place(states: Tensor, kv_len: int, position: int, next_position: int) -> None:
+    states[:, state.KV_LEN] = kv_len
+    states[:, state.POSITION], states[:, state.NEXT_POSITION] = position, next_position
 
 
 def _mark(seen: Tensor, slot: int, ids: Tensor) -> None:

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from ..state import KV_LEN, PENALTY, POSITION, ROW, SEED_HI, SEED_LO, SLOT, STEP, TEMPERATURE
-from ..state import TOKEN, TOP_K, TOP_P
+from ..state import KV_LEN, NEXT_POSITION, PENALTY, POSITION, ROW, SEED_HI, SEED_LO, SLOT, STEP
+from ..state import TEMPERATURE, TOKEN, TOP_K, TOP_P
 from .random import philox_uniform
 
 
@@ -38,7 +38,8 @@ def sample(states: Tensor, logits: Tensor, seen: Tensor, suppress: Tensor, strea
     Order (that of transformers): repetition penalty on ids with seen[slot, id] != 0 (CTRL, arXiv
     1909.05858), suppressed ids to -inf, temperature (0: the first largest), top-k, top-p, then an
     exponential race: argmax p_i / e_i, where e_i = -log(u_i) and u_i is the id's own Philox number.
-    states: int32 [B, 16], written: token, position, kv_len, row, step. logits: float32 [B, V];
+    states: int32 [B, 16], written: token, position, next_position, kv_len,
+    row, step. logits: float32 [B, V];
     seen: uint8 [slots, V], the choice is marked; suppress: uint8 [V]; stream: 0 thinker, 1 talker.
     """
     for state, row in zip(states, logits.float(), strict=True):
@@ -47,6 +48,6 @@ def sample(states: Tensor, logits: Tensor, seen: Tensor, suppress: Tensor, strea
         row = torch.where(marks != 0, torch.where(row > 0, row / penalty, row * penalty), row)
         token = _choose(state, row.masked_fill(suppress != 0, -torch.inf), stream)
         marks[token] = 1
-        state[TOKEN] = token
-        for word in (POSITION, KV_LEN, ROW, STEP):
+        state[TOKEN], state[POSITION] = token, int(state[NEXT_POSITION])
+        for word in (NEXT_POSITION, KV_LEN, ROW, STEP):
             state[word] += 1
