@@ -140,7 +140,9 @@ void Pool::wake_workers(int chunks) {
   if (sleeping_.load() == 0) return;
   const int wanted = std::min(chunks - 1, cores() - busy_.load());
   if (wanted <= 0) return;
-  { std::lock_guard lock(mutex_); }  // a worker that is about to sleep has seen the region, or waits
+  {
+    std::lock_guard lock(mutex_);
+  }  // a worker that is about to sleep has seen the region, or waits
   for (int i = 0; i < wanted; ++i) wake_.notify_one();
 }
 

@@ -9,7 +9,8 @@ namespace omni {
 struct Region;
 
 // How many cores the callers of Team::run and their helpers use together. The default is every core
-// of the machine. May be called at any time; regions that run meanwhile are finished by their caller.
+// of the machine. May be called at any time; regions that run meanwhile are finished by their
+// caller.
 void set_cores(int cores);
 int cores();
 

@@ -31,6 +31,9 @@ struct DoneEvent {
 using Event = std::variant<TokenEvent, AudioEvent, DoneEvent>;
 
 struct SessionStats {
+  int text_tokens = 0;  // the stop id included
+  int codes = 0;
+  int64_t samples = 0;
   int thinker_steps = 0;
   int talker_steps = 0;
   int wave_steps = 0;

@@ -35,8 +35,7 @@ void Monitor::room_made(const SessionState& session) {
 
 bool Monitor::join(const SessionState& session, Clock::time_point deadline) {
   std::unique_lock lock(mutex);
-  return left_.wait_until(lock, deadline,
-                          [&] { return session.ended && session.working == 0; });
+  return left_.wait_until(lock, deadline, [&] { return session.ended && session.working == 0; });
 }
 
 }  // namespace omni

@@ -10,7 +10,8 @@ namespace omni {
 namespace {
 
 void require(bool ok, const char* field, int value, const char* fix) {
-  if (!ok) throw std::invalid_argument(std::string(field) + "=" + std::to_string(value) + ": " + fix);
+  if (!ok)
+    throw std::invalid_argument(std::string(field) + "=" + std::to_string(value) + ": " + fix);
 }
 
 }  // namespace

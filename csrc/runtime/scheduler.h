@@ -20,8 +20,8 @@ class Scheduler {
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
-  // Delivers the first id and lets the lanes go on. Throws std::invalid_argument for parameters that
-  // cannot work and EngineError after close().
+  // Delivers the first id and lets the lanes go on. Throws std::invalid_argument for parameters
+  // that cannot work and EngineError after close().
   std::unique_ptr<Session> submit(SessionParams params);
 
   // Ends live sessions with an EngineError, waits for the steps at hand and stops the lanes.

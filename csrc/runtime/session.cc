@@ -33,6 +33,7 @@ void SessionState::add_token(int id) {
   const bool stop = contains(params.thinker_stop_ids, id);
   const double time = now();
   tokens.push_back(id);
+  ++stats.text_tokens;
   if (!stats.first_text) stats.first_text = time;
   stats.last_text = time;
   text_done = stop || static_cast<int>(tokens.size()) >= params.thinker_max_tokens;
@@ -50,9 +51,10 @@ void SessionState::add_code(int code) {
       contains(params.talker_stop_ids, code) || stats.talker_steps >= params.talker_max_codes;
   if (!codes_done) {
     codes.push_back(code);
+    ++stats.codes;
     if (!stats.first_code) {
       stats.first_code = now();
-      stats.text_tokens_at_first_code = static_cast<int>(tokens.size());
+      stats.text_tokens_at_first_code = stats.text_tokens;
     }
   } else if (codes.empty()) {
     wave_done = true;
@@ -62,10 +64,11 @@ void SessionState::add_code(int code) {
 void SessionState::add_samples(std::vector<float> pcm, bool finished) {
   wave_done = finished;
   if (pcm.empty()) return;
-  if (!stats.first_audio) stats.first_audio = now();
-  const int64_t start = samples;
-  samples += static_cast<int64_t>(pcm.size());
-  events.push(AudioEvent{std::move(pcm), start, now()});
+  const double time = now();
+  if (!stats.first_audio) stats.first_audio = time;
+  const int64_t start = stats.samples;
+  stats.samples += static_cast<int64_t>(pcm.size());
+  events.push(AudioEvent{std::move(pcm), start, time});
 }
 
 bool SessionState::over() const {

@@ -28,8 +28,8 @@ struct SessionParams {
 
 class Monitor;
 
-// Guarded by Monitor::mutex, but for what belongs to the lane that is in a step of this session:
-// params.thinker, params.talker, params.wave.
+// Guarded by Monitor::mutex, except that params.thinker, .talker and .wave belong to their lanes
+// while these are in a step of this session.
 struct SessionState {
   SessionState(uint64_t id, SessionParams params);
 
@@ -46,7 +46,6 @@ struct SessionState {
   Channel<Event> events;
   std::vector<int> tokens;
   std::vector<int> codes;  // never reallocated: the wave lane reads a prefix while it grows
-  int64_t samples = 0;
   bool text_done = false;
   bool codes_done;
   bool wave_done;

@@ -50,8 +50,7 @@ void TalkerStage::commit(SessionState& session) {
 }
 
 bool WaveStage::ready(const SessionState& session) const {
-  return !session.wave_done &&
-         session.params.wave->wants(session.codes.size(), session.codes_done);
+  return !session.wave_done && session.params.wave->wants(session.codes.size(), session.codes_done);
 }
 
 void WaveStage::begin(SessionState& session) {

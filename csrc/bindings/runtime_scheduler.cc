@@ -1,0 +1,134 @@
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "bindings/plan.h"
+#include "bindings/runtime.h"
+#include "bindings/states_arg.h"
+#include "bindings/wave_job.h"
+#include "runtime/error.h"
+#include "runtime/scheduler.h"
+
+namespace omni::bindings {
+namespace {
+
+namespace py = pybind11;
+
+using TrackArg = std::pair<py::object, Arg>;  // (Plan, int32 [1, 16])
+
+StepState* row_of(const Arg& states) {
+  Check check("Scheduler");
+  check("states", states.tensor, "1 16", {DType::i32});
+  return states.tensor.as<StepState>();
+}
+
+Track track_of(const TrackArg& arg) {
+  return {&arg.first.cast<const OwnedPlan&>().plan, row_of(arg.second)};
+}
+
+// A scheduler with the Python owners of its plans and rows.
+class OwnedScheduler {
+ public:
+  OwnedScheduler(TrackArg thinker, std::optional<TrackArg> talker, int ring_rows)
+      : thinker_(std::move(thinker)), talker_(std::move(talker)) {
+    std::optional<Track> second;
+    if (talker_) second = track_of(*talker_);
+    scheduler_.emplace(track_of(thinker_), second, ring_rows);
+    live().push_back(this);
+  }
+
+  ~OwnedScheduler() {
+    std::erase(live(), this);
+    shutdown();
+  }
+
+  std::unique_ptr<Session> submit(SessionParams params) {
+    py::gil_scoped_release release;
+    return scheduler_->submit(std::move(params));
+  }
+
+  void shutdown() {
+    py::gil_scoped_release release;  // the wave lane may need it to finish its step
+    scheduler_->close();
+  }
+
+  py::dict stats() const {
+    std::vector<LaneStats> lanes;
+    {
+      py::gil_scoped_release release;
+      lanes = scheduler_->stats();
+    }
+    static constexpr std::array kNames = {"thinker", "talker", "wave"};
+    py::dict all;
+    for (size_t i = 0; i < lanes.size(); ++i) {
+      all[kNames[i]] = py::dict(
+          py::arg("steps") = lanes[i].steps, py::arg("step_seconds") = lanes[i].step_seconds,
+          py::arg("gaps") = lanes[i].gaps, py::arg("gap_seconds") = lanes[i].gap_seconds);
+    }
+    return all;
+  }
+
+  // Guarded by the GIL.
+  static std::vector<OwnedScheduler*>& live() {
+    static std::vector<OwnedScheduler*> schedulers;
+    return schedulers;
+  }
+
+ private:
+  TrackArg thinker_;
+  std::optional<TrackArg> talker_;
+  std::optional<Scheduler> scheduler_;
+};
+
+Clock::time_point time_of(double monotonic) {
+  return Clock::time_point(
+      std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(monotonic)));
+}
+
+std::unique_ptr<Session> submit(OwnedScheduler& scheduler, const Arg& thinker_state,
+                                int thinker_max_tokens, std::vector<int> thinker_stop_ids,
+                                const Maybe& talker_state, int talker_max_codes,
+                                std::vector<int> talker_stop_ids, std::optional<py::object> wave,
+                                int event_capacity, std::optional<double> started) {
+  SessionParams params;
+  params.thinker = *row_of(thinker_state);
+  params.thinker_max_tokens = thinker_max_tokens;
+  params.thinker_stop_ids = std::move(thinker_stop_ids);
+  if (talker_state) params.talker = *row_of(*talker_state);
+  params.talker_max_codes = talker_max_codes;
+  params.talker_stop_ids = std::move(talker_stop_ids);
+  if (wave) params.wave = make_wave_job(std::move(*wave));
+  params.event_capacity = event_capacity;
+  if (started) params.start = time_of(*started);
+  return scheduler.submit(std::move(params));
+}
+
+// A lane that waits for the GIL of a finalized interpreter would never come back.
+void shutdown_all() {
+  for (OwnedScheduler* scheduler : std::vector(OwnedScheduler::live())) scheduler->shutdown();
+}
+
+}  // namespace
+
+void register_scheduler(py::module_& m) {
+  using py::arg;
+  py::class_<OwnedScheduler>(m, "Scheduler")
+      .def(py::init<TrackArg, std::optional<TrackArg>, int>(), arg("thinker"), arg("talker"),
+           arg("ring_rows"))
+      .def("submit", &submit, py::kw_only(), arg("thinker_state"), arg("thinker_max_tokens"),
+           arg("thinker_stop_ids"), arg("talker_state") = py::none(), arg("talker_max_codes") = 0,
+           arg("talker_stop_ids") = std::vector<int>(), arg("wave") = py::none(),
+           arg("event_capacity") = 64, arg("started") = py::none())
+      .def("shutdown", &OwnedScheduler::shutdown)
+      .def("stats", &OwnedScheduler::stats);
+  py::module_::import("atexit").attr("register")(py::cpp_function(&shutdown_all));
+}
+
+}  // namespace omni::bindings
