@@ -26,6 +26,7 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--no-audio", action="store_true", help="text only")
     run.add_argument("--seed", type=int)
     run.add_argument("--max-new-tokens", type=int, help="limit of the text")
+    run.add_argument("--max-codes", type=int, help="limit of the speech, 50 a second")
     run.add_argument("--threads", type=int)
     run.add_argument("--out", metavar="FILE.wav")
     run.add_argument("--json", action="store_true", help="one event per line with its time")
@@ -53,6 +54,7 @@ def run(args: argparse.Namespace) -> None:
             seed=args.seed,
             use_audio_in_video=args.use_audio_in_video,
             thinker=SamplingParams(max_new_tokens=args.max_new_tokens),
+            talker=SamplingParams(max_new_tokens=args.max_codes),
         )
         console.show(stream, args.out, args.json, load)
 
