@@ -1,0 +1,10 @@
+# Fails when kernel objects of one instruction set define weak symbols, which another's might replace.
+execute_process(COMMAND ${NM} -C ${OBJECTS} OUTPUT_VARIABLE symbols RESULT_VARIABLE failed)
+if(failed)
+  message(FATAL_ERROR "${NM} failed on ${OBJECTS}")
+endif()
+string(REGEX MATCHALL "[0-9a-f]+ [WVu] [^\n]*" shared "${symbols}")
+if(shared)
+  list(JOIN shared "\n" shared)
+  message(FATAL_ERROR "kernel objects must not share symbols across instruction sets:\n${shared}")
+endif()

@@ -1,0 +1,79 @@
+#include "cpu/dispatch.h"
+
+#include <atomic>
+#include <stdexcept>
+
+namespace omni {
+
+namespace generic {
+extern const KernelTable table;
+}
+#ifdef OMNI_X86
+namespace avx2 {
+extern const KernelTable table;
+}
+namespace avx512 {
+extern const KernelTable table;
+}
+#endif
+
+namespace {
+
+struct Isa {
+  const char* name;
+  const KernelTable* table;
+  bool (*runs_here)();
+};
+
+constexpr Isa kIsas[] = {
+    {"generic", &generic::table, [] { return true; }},
+#ifdef OMNI_X86
+    {"avx2", &avx2::table,
+     [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") != 0; }},
+    {"avx512", &avx512::table,
+     [] {
+       return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+              __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") != 0;
+     }},
+#endif
+};
+
+const Isa* widest() {
+  const Isa* best = kIsas;
+  for (const Isa& isa : kIsas)
+    if (isa.runs_here()) best = &isa;
+  return best;
+}
+
+std::atomic<const Isa*>& chosen() {
+  static std::atomic<const Isa*> isa{widest()};
+  return isa;
+}
+
+}  // namespace
+
+const KernelTable& kernels() { return *chosen().load()->table; }
+
+std::string isa() { return chosen().load()->name; }
+
+std::vector<std::string> isas() {
+  std::vector<std::string> names;
+  for (const Isa& isa : kIsas)
+    if (isa.runs_here()) names.push_back(isa.name);
+  return names;
+}
+
+void set_isa(const std::string& name) {
+  std::string known;
+  for (const Isa& isa : kIsas) {
+    if (!isa.runs_here()) continue;
+    if (isa.name == name) {
+      chosen() = &isa;
+      return;
+    }
+    known += (known.empty() ? "" : ", ") + std::string(isa.name);
+  }
+  throw std::invalid_argument("isa '" + name + "': this machine runs " + known);
+}
+
+}  // namespace omni

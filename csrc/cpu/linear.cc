@@ -1,0 +1,54 @@
+#include "cpu/gemm.h"
+#include "cpu/gemv.h"
+
+namespace omni::OMNI_ISA {
+namespace {
+
+constexpr int64_t kGemvRows = 8;              // more rows than this are worth packing weights for
+constexpr int64_t kGemvChunkBytes = 1 << 17;  // of weights: a few microseconds of reading
+
+void add_bias(const Linear& a, int64_t row, int64_t row_end, int64_t col, int64_t col_end) {
+  if (a.bias.data == nullptr) return;
+  with_type(a.bias.data, a.bias.dtype, [&](auto* bias) {
+    for (int64_t r = row; r < row_end; ++r)
+      sweep(col_end - col, [&](int64_t i, auto lanes) {
+        float* out = a.out + r * a.n + col + i;
+        store(out, load(out, lanes) + load(bias + col + i, lanes), lanes);
+      });
+  });
+}
+
+template <class T>
+void gemv(const Linear& a, const T* weight, Team& team) {
+  int64_t row_bytes = larger(1, a.k * static_cast<int64_t>(sizeof(T)));
+  int64_t block = larger(4, kGemvChunkBytes / row_bytes / 4 * 4);
+  team.run(static_cast<int>(ceil_div(a.n, block)), [&](int chunk) {
+    int64_t first = chunk * block, last = smaller(a.n, first + block);
+    gemv_block(a, weight, first, last);
+    add_bias(a, 0, a.rows, first, last);
+  });
+}
+
+template <class T>
+void gemm(const Linear& a, const T* weight, Team& team) {
+  int64_t across = ceil_div(a.n, kCols);
+  team.run(static_cast<int>(across * ceil_div(a.rows, kRows)), [&](int chunk) {
+    int64_t row = chunk / across * kRows, row_end = smaller(a.rows, row + kRows);
+    int64_t col = chunk % across * kCols, col_end = smaller(a.n, col + kCols);
+    gemm_block(a, weight, row, row_end, col, col_end);
+    add_bias(a, row, row_end, col, col_end);
+  });
+}
+
+}  // namespace
+
+void linear(const Linear& a, Team& team) {
+  with_type(a.weight.data, a.weight.dtype, [&](auto* weight) {
+    if (a.rows <= kGemvRows)
+      gemv(a, weight, team);
+    else
+      gemm(a, weight, team);
+  });
+}
+
+}  // namespace omni::OMNI_ISA

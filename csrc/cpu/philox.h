@@ -1,0 +1,29 @@
+// Philox4x32-10, a counter-based generator (Salmon et al. 2011, doi 10.1145/2063384.2063405).
+#pragma once
+
+#include "cpu/simd.h"
+
+namespace omni::OMNI_ISA {
+namespace {
+
+struct Words {
+  uint32_t x0, x1, x2, x3;
+};
+
+inline Words random_words(Words c, uint32_t key0, uint32_t key1) {
+  for (int round = 0; round < 10; ++round) {
+    uint64_t first = static_cast<uint64_t>(0xD2511F53) * c.x0;
+    uint64_t second = static_cast<uint64_t>(0xCD9E8D57) * c.x2;
+    c = {static_cast<uint32_t>(second >> 32) ^ c.x1 ^ key0, static_cast<uint32_t>(second),
+         static_cast<uint32_t>(first >> 32) ^ c.x3 ^ key1, static_cast<uint32_t>(first)};
+    key0 += 0x9E3779B9;
+    key1 += 0xBB67AE85;
+  }
+  return c;
+}
+
+// A word as a number in (0, 1): exact in a double, while a float could round it up to 1.
+inline double unit(uint32_t word) { return ((word >> 8) + 0.5) * 0x1p-24; }
+
+}  // namespace
+}  // namespace omni::OMNI_ISA

@@ -1,0 +1,21 @@
+"""Products with a stored weight: C++, or torch where its float32 product is the faster one."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ... import _core
+from ._dense import dense
+
+_FEW_ROWS = 8  # up to here reading the weight is the cost, and the C++ kernel reads it fastest
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x: float32 [..., K]; weight: float32 or bfloat16 [N, K]; bias: [N]. Returns float32 [..., N]."""
+    x = dense(x)
+    rows = x.numel() // max(1, x.shape[-1])
+    if weight.dtype == torch.float32 and rows > _FEW_ROWS and not _core.Plan.is_recording():
+        return F.linear(x, weight, None if bias is None else bias.float())
+    out = torch.empty(*x.shape[:-1], weight.shape[0])
+    _core.linear(x, weight, bias, out)
+    return out
