@@ -26,7 +26,7 @@ class Plan:
 
     def __len__(self) -> int: ...
     def recording(self) -> AbstractContextManager[None]:
-        """While entered, kernel calls of this thread run and are appended, and their tensors kept."""
+        """While entered, this thread's kernel calls run, are appended, and their tensors kept."""
 
     @staticmethod
     def is_recording() -> bool:
@@ -36,9 +36,9 @@ class Plan:
         """Replay every call, without the GIL."""
 
 class PageAllocator:
-    """Hands out cache pages to slots; writes ids into ``tables``, int32 [slots, max_pages], -1: none.
+    """Hands out cache pages to slots; writes their ids into ``tables``, int32 [slots, max_pages].
 
-    CapacityError where pages are missing: it says how many are needed and free.
+    -1 is no page. CapacityError where pages are missing: it says how many are needed and free.
     """
 
     def __init__(self, pages: int, page_size: int, tables: Tensor) -> None: ...
@@ -140,8 +140,8 @@ class Scheduler:
         """Go on from a prompt that was read. States: int32 [1, 16], copied.
 
         thinker_state: its token is the reply's first id, its row is 0. talker_state: ready for its
-        first step, row 0; None for text only. wave: yields float32 samples, or None for work without
-        any yet. started: time.monotonic() that event times count from.
+        first step, row 0; None for text only. wave: takes the codes, yields float32 samples as they
+        come, or None between two pieces of work. started: time.monotonic() that times count from.
         """
 
     def shutdown(self) -> None:
