@@ -1,7 +1,7 @@
 """The released processor, as transformers 4.57.1 has it, for tests that compare with it.
 
-torchvision's compiled ops need a CUDA runtime in some wheels, and its import fails without them: two
-empty schemas are enough for the resizing that the processor uses.
+torchvision's compiled ops need a CUDA runtime in some wheels, and its import fails without them:
+two empty schemas are enough for the resizing that the processor uses.
 """
 
 import importlib.util

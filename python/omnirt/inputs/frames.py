@@ -19,12 +19,16 @@ from omnirt.errors import InputError
 from .config import VideoSettings
 
 
+# Containers whose index leads exactly to a key frame; others are decoded from the start.
+_INDEXED = ("mov", "matroska")
+
+
 @dataclass(frozen=True)
 class Track:
     """What the packets of a video tell before any is decoded.
 
     times: of all frames, ascending, in ticks of the stream (frame numbers where it has no clock).
-    keys: times at which decoding can begin. rate: frames a second.
+    keys: times at which decoding can be taken up. rate: frames a second.
     """
 
     times: list[int]
@@ -43,7 +47,8 @@ def scan(stream: BinaryIO, place: str) -> Track:
         rate = track.average_rate or track.guessed_rate
         packets = [p for p in container.demux(track) if p.size and not p.is_discard]
         stamps = [p.dts if p.pts is None else p.pts for p in packets]
-        keys = [t for t, p in zip(stamps, packets, strict=True) if p.is_keyframe]
+        indexed = container.format.name.startswith(_INDEXED)
+        keys = [t for t, p in zip(stamps, packets, strict=True) if p.is_keyframe and indexed]
     if not packets or not rate:
         raise InputError(f"{place}: the video is empty (0 frames)")
     if None in stamps:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import os
 import time
 import urllib.error
 import urllib.parse
@@ -43,11 +44,11 @@ def open_source(value: str | bytes | Path, place: str, limits: Limits) -> Binary
         return _open_file(
             Path(urllib.request.url2pathname(urllib.parse.urlsplit(text).path)), place
         )
-    if len(text) >= _SHORTEST_BASE64 and not Path(text).exists():
+    if len(text) >= _SHORTEST_BASE64 and not os.path.exists(text):
         data = _base64(text)
         if data is not None:
             return _stream(data, place)
-    return _open_file(Path(text).expanduser(), place)
+    return _open_file(Path(text), place)
 
 
 def _stream(data: bytes, place: str) -> BytesIO:
@@ -57,16 +58,20 @@ def _stream(data: bytes, place: str) -> BytesIO:
 
 
 def _open_file(path: Path, place: str) -> BinaryIO:
-    if path.is_dir():
-        raise InputError(f"{place}: {path} is a folder, name a file")
     try:
-        if path.stat().st_size == 0:
-            raise InputError(f"{place}: {path} is empty (0 bytes)")
-        return path.open("rb")
+        stream = path.open("rb")
     except FileNotFoundError:
         raise InputError(f"{place}: no such file: {path}") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{place}: cannot read {str(path)[:200]!r}: {error}") from None
+    except IsADirectoryError:
+        raise InputError(f"{place}: {path} is a folder, name a file") from None
+    except OSError as error:
+        raise InputError(f"{place}: cannot read {str(path)[:80]!r}: {error.strerror}") from None
+    except ValueError as error:
+        raise InputError(f"{place}: cannot read {str(path)[:80]!r}: {error}") from None
+    if os.fstat(stream.fileno()).st_size == 0:
+        stream.close()
+        raise InputError(f"{place}: {path} is empty (0 bytes)")
+    return stream
 
 
 def _base64(text: str) -> bytes | None:
@@ -89,11 +94,11 @@ def _data_uri(text: str, place: str) -> bytes:
 
 
 def _download(url: str, place: str, limits: Limits) -> bytes:
-    request = urllib.request.Request(url, headers={"User-Agent": "omnirt"})
     deadline = time.monotonic() + limits.seconds
     chunks: list[bytes] = []
     size = 0
     try:
+        request = urllib.request.Request(url, headers={"User-Agent": "omnirt"})
         with urllib.request.urlopen(request, timeout=limits.seconds) as response:
             while chunk := response.read1(_READ_SIZE):
                 chunks.append(chunk)
