@@ -19,10 +19,9 @@ def locate(path_or_id: str | os.PathLike, files: Sequence[str] = ALL_FILES) -> P
     huggingface_hub's own variables hold: HF_HOME, HF_HUB_OFFLINE, HF_TOKEN and the like. Raises
     CheckpointError if there is no such folder, or the hub or its cache does not have the files.
     """
-    path = Path(path_or_id)
-    if path.is_dir():
+    name, path = os.fspath(path_or_id), Path(path_or_id)
+    if name and path.is_dir():
         return path
-    name = os.fspath(path_or_id)
     if path.exists() or not _HUB_NAME.fullmatch(name):
         raise CheckpointError(
             f"model={name!r}: no such folder; use a checkpoint folder or a hub name like "

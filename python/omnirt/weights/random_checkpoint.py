@@ -114,8 +114,8 @@ class _Source:
             return
         live = self._live_rows(name, spec) * (spec.numel // spec.shape[0])
         yield from self._tiles(name, spec, live)
-        if live < spec.numel:
-            yield torch.zeros(spec.numel - live, dtype=spec.dtype)
+        for done in range(live, spec.numel, _BLOCK):
+            yield torch.zeros(min(spec.numel - done, _BLOCK), dtype=spec.dtype)
 
     def speakers(self, voices: tuple[str, ...], first_special: int) -> dict:
         """What spk_dict.pt holds: a text id, a voice vector and a reference log-mel per voice."""
@@ -135,11 +135,12 @@ class _Source:
     def _tiles(self, name: str, spec: TensorSpec, count: int) -> Iterator[torch.Tensor]:
         mean, std = _distribution(name, spec.shape)
         start = self._offsets[name]
-        needed = self._block if count >= _BLOCK else self._block.roll(-start)[:count]
-        values = (needed * std + mean).to(spec.dtype)
         if count < _BLOCK:
-            yield values
+            wrapped = self._block[: max(start + count - _BLOCK, 0)]
+            values = torch.cat([self._block[start : start + count], wrapped])
+            yield (values * std + mean).to(spec.dtype)
             return
+        values = (self._block * std + mean).to(spec.dtype)
         yield values[start:]
         for done in range(_BLOCK - start, count, _BLOCK):
             yield values[: count - done]

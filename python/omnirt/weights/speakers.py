@@ -34,7 +34,7 @@ def read_speakers(folder: Path, config: ModelConfig) -> dict[str, Speaker]:
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: no such file; download it, or use talker=False") from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).partition("\n")[0] or type(error).__name__
         raise CheckpointError(
             f"{path}: damaged, or holds more than plain tensors ({reason}); download it again"
         ) from error
