@@ -12,7 +12,7 @@ RATE = 16000
 
 @pytest.fixture(scope="module", params=[3, 30], ids=lambda seconds: f"{seconds}s")
 def clip(request) -> np.ndarray:
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     return np.random.default_rng(0).uniform(-0.5, 0.5, request.param * RATE).astype(np.float32)
 
 

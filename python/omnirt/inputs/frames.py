@@ -18,7 +18,6 @@ from omnirt.errors import InputError
 
 from .config import VideoSettings
 
-
 # Containers whose index leads exactly to a key frame; others are decoded from the start.
 _INDEXED = ("mov", "matroska")
 
