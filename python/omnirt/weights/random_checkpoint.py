@@ -18,7 +18,7 @@ import torch
 from omnirt.errors import InputError
 
 from .model_config import ModelConfig
-from .names import TensorSpec, expected_tensors
+from .names import TensorSpec, expected_tensors, in_part
 from .presets import FIRST_VOICE, SMALL_PLAIN_TOKENS, Preset, config_of, preset
 from .random_tokenizer import write_tokenizer
 from .shards import write_shards
@@ -43,13 +43,17 @@ _GAINS = (
     ("proj_out", 2.5),
     ("q_proj", 1.5),
     ("k_proj", 1.5),
-    ("o_proj", 2.0),
-    ("down_proj", 0.5),
-    ("out_proj", 0.5),
-    ("fc2", 0.5),
-    ("attn.proj", 0.5),
-    ("to_out", 0.5),
-    ("ff.ff.3", 0.5),
+)
+# Those that write to the residual stream; divided by the root of the depth, so that the last token
+# counts in a deep decoder too.
+_RESIDUAL_GAINS = (
+    ("o_proj", 2.5),
+    ("down_proj", 1.0),
+    ("out_proj", 1.0),
+    ("fc2", 1.0),
+    ("attn.proj", 1.0),
+    ("to_out", 1.0),
+    ("ff.ff.3", 1.0),
 )
 _TABLES = {"embed_tokens": 1.0, "audio_bos_eos_token": 1.0, "codec_embed": 3.0}
 
@@ -133,7 +137,7 @@ class _Source:
         return torch.from_numpy(self._rng.standard_normal(shape, np.float32))
 
     def _tiles(self, name: str, spec: TensorSpec, count: int) -> Iterator[torch.Tensor]:
-        mean, std = _distribution(name, spec.shape)
+        mean, std = _distribution(name, spec.shape, self._depth(name))
         start = self._offsets[name]
         if count < _BLOCK:
             wrapped = self._block[: max(start + count - _BLOCK, 0)]
@@ -144,6 +148,18 @@ class _Source:
         yield values[start:]
         for done in range(_BLOCK - start, count, _BLOCK):
             yield values[: count - done]
+
+    def _depth(self, name: str) -> int:
+        """Layers of the model that the tensor belongs to."""
+        c = self._config
+        depths = {
+            "thinker.model": c.thinker.text.num_layers,
+            "thinker.audio_tower": c.thinker.audio.num_layers,
+            "thinker.visual": c.thinker.vision.depth,
+            "talker": c.talker.decoder.num_layers,
+            "token2wav.code2wav_dit_model": c.token2wav.dit.num_layers,
+        }
+        return next((depth for part, depth in depths.items() if in_part(name, part)), 1)
 
     def _live_rows(self, name: str, spec: TensorSpec) -> int:
         """Rows of an output head that may win; the others are zero."""
@@ -160,7 +176,7 @@ class _Source:
         return frequencies.to(torch.bfloat16).to(spec.dtype)
 
 
-def _distribution(name: str, shape: tuple[int, ...]) -> tuple[float, float]:
+def _distribution(name: str, shape: tuple[int, ...], depth: int) -> tuple[float, float]:
     """Mean and standard deviation."""
     if name.endswith(("act.alpha", "act.beta")):
         return 0.0, 0.1
@@ -171,7 +187,8 @@ def _distribution(name: str, shape: tuple[int, ...]) -> tuple[float, float]:
     for part, std in _TABLES.items():
         if part in name:
             return 0.0, std
-    gain = next((gain for part, gain in _GAINS if part in name), 1.0)
+    gains = [*_GAINS, *((part, gain / math.sqrt(depth)) for part, gain in _RESIDUAL_GAINS)]
+    gain = next((gain for part, gain in gains if part in name), 1.0)
     transposed = ".ups." in name  # [in, out, kernel], and stride is about half of the kernel
     inputs = 2 * shape[0] if transposed else math.prod(shape[1:])
     return 0.0, gain / math.sqrt(inputs)
