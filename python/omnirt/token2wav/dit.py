@@ -66,7 +66,7 @@ class DiT:
         self.codes = weights["text_embed.codec_embed.weight"]  # [num_codes + 1, codec_dim]
         widths = (config.mel_dim, config.speaker.dim, config.codec_dim, config.speaker_dim)
         parts = weights["input_embed.proj.weight"].split(widths, dim=1)
-        self.mel_in, self.speaker_in, self.code_in, self.voice_in = parts
+        self.mel_in, self.speaker_in, self.code_in, self.voice_in = (p.contiguous() for p in parts)
         self.bias_in = weights["input_embed.proj.bias"]
         self.time = [Linear(weights.scope(f"time_embed.time_mlp.{i}")) for i in (0, 2)]
         self.blocks = [
