@@ -1,36 +1,45 @@
 """The seam: every computation of the models, by name. Models call these and never name a device."""
 
-from .backend import active, declined, op, use
+from .backend import active, all_ops, declined, op, use
+from .cpu import activation as _cpu_activation
+from .cpu import attention as _cpu_attention
 from .cpu import conv as _cpu_conv
+from .cpu import embedding as _cpu_embedding
 from .cpu import flow as _cpu_flow
-from .reference import activation, attention, conv, embedding, flow, linear as _linear, norm, random
-from .reference import rope as _rope, sampling
+from .cpu import linear as _cpu_linear
+from .cpu import norm as _cpu_norm
+from .cpu import random as _cpu_random
+from .cpu import rope as _cpu_rope
+from .cpu import sampling as _cpu_sampling
+from .reference import activation, attention, conv, embedding, flow, norm, random, sampling
+from .reference import linear as _linear
+from .reference import rope as _rope
 
-__all__ = ["active", "declined", "use"]
+__all__ = ["active", "all_ops", "declined", "use"]
 
-linear = op(_linear.linear)
+linear = op(_linear.linear, cpu=_cpu_linear.linear)
 
-rms_norm = op(norm.rms_norm)
-add_rms_norm = op(norm.add_rms_norm)
-layer_norm = op(norm.layer_norm)
+rms_norm = op(norm.rms_norm, cpu=_cpu_norm.rms_norm)
+add_rms_norm = op(norm.add_rms_norm, cpu=_cpu_norm.add_rms_norm)
+layer_norm = op(norm.layer_norm, cpu=_cpu_norm.layer_norm)
 
-silu_mul = op(activation.silu_mul)
-gelu = op(activation.gelu)
+silu_mul = op(activation.silu_mul, cpu=_cpu_activation.silu_mul)
+gelu = op(activation.gelu, cpu=_cpu_activation.gelu)
 
-embed = op(embedding.embed)
-state_embed = op(embedding.state_embed)
-talker_input = op(embedding.talker_input)
-ring_append = op(embedding.ring_append)
+embed = op(embedding.embed, cpu=_cpu_embedding.embed)
+state_embed = op(embedding.state_embed, cpu=_cpu_embedding.state_embed)
+talker_input = op(embedding.talker_input, cpu=_cpu_embedding.talker_input)
+ring_append = op(embedding.ring_append, cpu=_cpu_embedding.ring_append)
 
-rope_angles = op(_rope.rope_angles)
-state_rope_angles = op(_rope.state_rope_angles)
-rope = op(_rope.rope)
-rope_append = op(_rope.rope_append)
+rope_angles = op(_rope.rope_angles, cpu=_cpu_rope.rope_angles)
+state_rope_angles = op(_rope.state_rope_angles, cpu=_cpu_rope.state_rope_angles)
+rope = op(_rope.rope, cpu=_cpu_rope.rope)
+rope_append = op(_rope.rope_append, cpu=_cpu_rope.rope_append)
 
-kv_write = op(attention.kv_write)
-prefill_attention = op(attention.prefill_attention)
-paged_attention = op(attention.paged_attention)
-segment_attention = op(attention.segment_attention)
+kv_write = op(attention.kv_write, cpu=_cpu_attention.kv_write)
+prefill_attention = op(attention.prefill_attention, cpu=_cpu_attention.prefill_attention)
+paged_attention = op(attention.paged_attention, cpu=_cpu_attention.paged_attention)
+segment_attention = op(attention.segment_attention, cpu=_cpu_attention.segment_attention)
 
 conv1d = op(conv.conv1d, cpu=_cpu_conv.conv1d)
 conv_transpose1d = op(conv.conv_transpose1d, cpu=_cpu_conv.conv_transpose1d)
@@ -40,6 +49,6 @@ modulate = op(flow.modulate, cpu=_cpu_flow.modulate)
 rope_first_head = op(flow.rope_first_head, cpu=_cpu_flow.rope_first_head)
 block_attention = op(flow.block_attention, cpu=_cpu_flow.block_attention)
 
-sample = op(sampling.sample)
-philox_uniform = op(random.philox_uniform)
-philox_normal = op(random.philox_normal)
+sample = op(sampling.sample, cpu=_cpu_sampling.sample)
+philox_uniform = op(random.philox_uniform, cpu=_cpu_random.philox_uniform)
+philox_normal = op(random.philox_normal, cpu=_cpu_random.philox_normal)

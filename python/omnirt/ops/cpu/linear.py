@@ -11,7 +11,7 @@ _FEW_ROWS = 8  # up to here reading the weight is the cost, and the C++ kernel r
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """x: float32 [..., K]; weight: float32 or bfloat16 [N, K]; bias: [N]. Returns float32 [..., N]."""
+    """x: float32 [..., K]; weight: [N, K]; bias: [N] or None. Returns float32 [..., N]."""
     x = dense(x)
     rows = x.numel() // max(1, x.shape[-1])
     if weight.dtype == torch.float32 and rows > _FEW_ROWS and not _core.Plan.is_recording():
