@@ -5,6 +5,7 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+
 from checkpoints import checkpoint_factory
 
 

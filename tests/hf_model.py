@@ -1,4 +1,4 @@
-"""The released model, as transformers 4.57.1 has it, driven with our inputs and our random numbers."""
+"""The released model, as transformers 4.57.1 has it, with our inputs and random numbers."""
 
 import contextlib
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from omnirt.ops.random import TALKER, philox_uniform
+from omnirt.ops.reference.random import philox_uniform
+from omnirt.ops.state import TALKER
 from omnirt.types import PromptInputs
 
 transformers = pytest.importorskip("transformers", reason="parity needs transformers 4.57.1")
@@ -77,7 +78,7 @@ class ReleasedModel:
         noise: np.ndarray,
         sampling_seed: int | None = None,
     ) -> Answer:
-        """Text greedy; codes greedy, or sampled by the released defaults with our Philox numbers."""
+        """Text greedy; codes greedy, or sampled by the released defaults and our Philox numbers."""
         spoken = []
         with torch.no_grad(), _noise(noise), _race(sampling_seed), self._codes(spoken):
             ids, wave = self.model.generate(
@@ -112,7 +113,7 @@ class ReleasedModel:
 
 def _noise(noise: np.ndarray):
     """Flow matching starts from ours: its only randn is the noise of [1, 30000, mel]."""
-    return mock.patch.object(torch, "randn", lambda *_, **__: torch.from_numpy(noise)[None].clone())
+    return mock.patch.object(torch, "randn", return_value=torch.from_numpy(noise)[None])
 
 
 def _race(seed: int | None):
@@ -122,7 +123,7 @@ def _race(seed: int | None):
     steps = iter(range(100_000))
 
     def multinomial(probabilities: torch.Tensor, num_samples: int) -> torch.Tensor:
-        assert num_samples == 1 and len(probabilities) == 1
+        assert num_samples == len(probabilities) == 1
         uniform = philox_uniform(seed, TALKER, next(steps), probabilities.shape[1])
         return (probabilities / -uniform.log()).argmax(-1, keepdim=True)
 

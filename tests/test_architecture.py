@@ -141,5 +141,7 @@ def test_extension_links_no_framework():
 
 def test_import_brings_no_test_dependency():
     code = "import sys, omnirt; print(*sorted(sys.modules))"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert not {"transformers", "triton", "torchvision", "av"} & set(loaded.stdout.split())

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from hf_model import ReleasedModel
 
+from hf_model import ReleasedModel
 from omnirt import OmniRuntime, SamplingParams
 from omnirt.inputs.prompt import Processor, build_prompt
 from omnirt.thinker.audio_encoder import AudioEncoder

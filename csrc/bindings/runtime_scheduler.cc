@@ -10,8 +10,8 @@
 
 #include "base/check.h"
 #include "bindings/plan.h"
+#include "bindings/prefill_job.h"
 #include "bindings/runtime.h"
-#include "bindings/states_arg.h"
 #include "bindings/wave_job.h"
 #include "runtime/error.h"
 #include "runtime/scheduler.h"
@@ -92,16 +92,18 @@ Clock::time_point time_of(double monotonic) {
       std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(monotonic)));
 }
 
-std::unique_ptr<Session> submit(OwnedScheduler& scheduler, const Arg& thinker_state,
-                                int thinker_max_tokens, std::vector<int> thinker_stop_ids,
-                                const Maybe& talker_state, int talker_max_codes,
-                                std::vector<int> talker_stop_ids, std::optional<py::object> wave,
-                                int event_capacity, std::optional<double> started) {
+std::unique_ptr<Session> submit(OwnedScheduler& scheduler, py::object prefill, Arg thinker_state,
+                                Arg talker_state, int thinker_max_tokens,
+                                std::vector<int> thinker_stop_ids, bool speaks,
+                                int talker_max_codes, std::vector<int> talker_stop_ids,
+                                std::optional<py::object> wave, int event_capacity,
+                                std::optional<double> started) {
   SessionParams params;
-  params.thinker = *row_of(thinker_state);
+  params.prefill =
+      make_prefill_job(std::move(prefill), std::move(thinker_state), std::move(talker_state));
   params.thinker_max_tokens = thinker_max_tokens;
   params.thinker_stop_ids = std::move(thinker_stop_ids);
-  if (talker_state) params.talker = *row_of(*talker_state);
+  params.speaks = speaks;
   params.talker_max_codes = talker_max_codes;
   params.talker_stop_ids = std::move(talker_stop_ids);
   if (wave) params.wave = make_wave_job(std::move(*wave));
@@ -122,9 +124,9 @@ void register_scheduler(py::module_& m) {
   py::class_<OwnedScheduler>(m, "Scheduler")
       .def(py::init<TrackArg, std::optional<TrackArg>, int>(), arg("thinker"), arg("talker"),
            arg("ring_rows"))
-      .def("submit", &submit, py::kw_only(), arg("thinker_state"), arg("thinker_max_tokens"),
-           arg("thinker_stop_ids"), arg("talker_state") = py::none(), arg("talker_max_codes") = 0,
-           arg("talker_stop_ids") = std::vector<int>(), arg("wave") = py::none(),
+      .def("submit", &submit, py::kw_only(), arg("prefill"), arg("thinker_state"),
+           arg("talker_state"), arg("thinker_max_tokens"), arg("thinker_stop_ids"),
+           arg("speaks") = false, arg("talker_max_codes") = 0, arg("talker_stop_ids") = std::vector<int>(), arg("wave") = py::none(),
            arg("event_capacity") = 64, arg("started") = py::none())
       .def("shutdown", &OwnedScheduler::shutdown)
       .def("stats", &OwnedScheduler::stats);

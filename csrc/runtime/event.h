@@ -37,7 +37,7 @@ struct SessionStats {
   int thinker_steps = 0;
   int talker_steps = 0;
   int wave_steps = 0;
-  double prefill = 0;  // the session was submitted
+  std::optional<double> prefill;  // the prompt was read
   std::optional<double> first_text;
   std::optional<double> first_code;
   std::optional<double> first_audio;

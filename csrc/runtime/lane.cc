@@ -69,7 +69,7 @@ void Lane::step(SessionState& session, Team& team) {
   }
   const auto end = Clock::now();
 
-  std::unique_ptr<WaveJob> retired;
+  Jobs retired;
   std::lock_guard lock(monitor_.mutex);
   count(begin, end);
   --session.working;
@@ -80,12 +80,12 @@ void Lane::step(SessionState& session, Team& team) {
 }
 
 void Lane::count(Clock::time_point begin, Clock::time_point end) {
-  ++stats_.steps;
-  stats_.step_seconds += seconds(end - begin);
-  if (!waited_) {
+  if (!waited_ && stats_.steps > 0) {
     ++stats_.gaps;
     stats_.gap_seconds += seconds(begin - last_end_);
   }
+  ++stats_.steps;
+  stats_.step_seconds += seconds(end - begin);
   last_end_ = end;
 }
 

@@ -6,16 +6,16 @@
 
 namespace omni {
 
-std::unique_ptr<WaveJob> Monitor::settle_locked(SessionState& session) {
+Jobs Monitor::settle_locked(SessionState& session) {
   if (!session.ended && session.over()) {
     session.ended = true;
     session.stats.done = session.now();
     session.error ? session.events.fail(session.error) : session.events.close();
   }
-  if (!session.ended || session.working > 0) return nullptr;
+  if (!session.ended || session.working > 0) return {};
   std::erase_if(sessions, [&](const auto& live) { return live.get() == &session; });
   left_.notify_all();
-  return std::move(session.params.wave);
+  return {std::move(session.params.prefill), std::move(session.params.wave)};
 }
 
 void Monitor::wake_lanes(const SessionState& session) {
@@ -23,7 +23,7 @@ void Monitor::wake_lanes(const SessionState& session) {
 }
 
 void Monitor::settle(SessionState& session) {
-  std::unique_ptr<WaveJob> retired;
+  Jobs retired;
   std::lock_guard lock(mutex);
   retired = settle_locked(session);
 }

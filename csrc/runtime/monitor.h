@@ -27,7 +27,7 @@ class Monitor {
 
   // With the lock held: tells the reader if the reply is over, and forgets it when no lane works on
   // it. Returns what the caller must destroy after unlocking.
-  [[nodiscard]] std::unique_ptr<WaveJob> settle_locked(SessionState& session);
+  [[nodiscard]] Jobs settle_locked(SessionState& session);
   // With the lock held: wakes the lanes that can do a step of this session.
   void wake_lanes(const SessionState& session);
 

@@ -37,18 +37,16 @@ Scheduler::~Scheduler() { close(); }
 std::unique_ptr<Session> Scheduler::submit(SessionParams params) {
   check(params);
   std::shared_ptr<SessionState> state;
-  std::unique_ptr<WaveJob> retired;
   std::lock_guard lock(monitor_->mutex);
   if (monitor_->stopping) throw EngineError("the scheduler is closed");
   state = std::make_shared<SessionState>(++submitted_, std::move(params));
   monitor_->sessions.push_back(state);
-  retired = monitor_->settle_locked(*state);
   monitor_->wake_lanes(*state);
   return std::make_unique<Session>(monitor_, state);
 }
 
 void Scheduler::close() {
-  std::vector<std::unique_ptr<WaveJob>> retired;
+  std::vector<Jobs> retired;
   std::vector<std::shared_ptr<SessionState>> live;
   {
     std::lock_guard lock(monitor_->mutex);
@@ -75,19 +73,16 @@ std::vector<LaneStats> Scheduler::stats() const {
 void Scheduler::check(const SessionParams& params) const {
   require(params.thinker_max_tokens >= 1, "thinker_max_tokens", params.thinker_max_tokens,
           "use 1 or more");
-  require(params.thinker.row == 0, "thinker_state.row", params.thinker.row,
-          "pass 1 writes row 0 of the text ring");
   require(params.event_capacity >= static_cast<int>(kLanes), "event_capacity",
           params.event_capacity, "use 3 or more, a place for each lane");
-  if (!params.talker) {
-    if (params.wave) throw std::invalid_argument("wave: needs a talker_state");
+  if (!params.prefill) throw std::invalid_argument("prefill: every session needs one");
+  if (!params.speaks) {
+    if (params.wave) throw std::invalid_argument("wave: needs speaks=True");
     return;
   }
-  if (!speaks_) throw std::invalid_argument("talker_state: this scheduler has no talker");
+  if (!speaks_) throw std::invalid_argument("speaks: this scheduler has no talker");
   require(params.talker_max_codes >= 1, "talker_max_codes", params.talker_max_codes,
           "use 1 or more");
-  require(params.talker->row == 0, "talker_state.row", params.talker->row,
-          "step 0 reads row 0 of the text ring");
 }
 
 }  // namespace omni

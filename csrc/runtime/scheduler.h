@@ -20,7 +20,7 @@ class Scheduler {
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
-  // Delivers the first id and lets the lanes go on. Throws std::invalid_argument for parameters
+  // Lets the lanes begin. Throws std::invalid_argument for parameters
   // that cannot work and EngineError after close().
   std::unique_ptr<Session> submit(SessionParams params);
 

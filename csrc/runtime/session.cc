@@ -18,11 +18,16 @@ SessionState::SessionState(uint64_t id, SessionParams p)
     : id(id),
       params(std::move(p)),
       events(static_cast<size_t>(params.event_capacity)),
-      codes_done(!speaks()),
-      wave_done(!speaks() || params.wave == nullptr) {
-  if (speaks()) codes.reserve(static_cast<size_t>(params.talker_max_codes));
+      codes_done(!params.speaks),
+      wave_done(params.wave == nullptr) {
+  if (params.speaks) codes.reserve(static_cast<size_t>(params.talker_max_codes));
+}
+
+void SessionState::start_reply() {
   stats.prefill = now();
-  add_token(params.thinker.token);
+  thinker = params.prefill->thinker();
+  talker = params.prefill->talker();
+  add_token(thinker.token);
 }
 
 double SessionState::now() const {

@@ -10,15 +10,16 @@
 #include "base/step_state.h"
 #include "runtime/channel.h"
 #include "runtime/event.h"
+#include "runtime/prefill.h"
 #include "runtime/wave.h"
 
 namespace omni {
 
 struct SessionParams {
-  StepState thinker;  // after prefill and the first sample: token is the reply's first id
+  std::unique_ptr<PrefillJob> prefill;
   int thinker_max_tokens = 0;
   std::vector<int> thinker_stop_ids;
-  std::optional<StepState> talker;  // after prefill, ready for its first step; none: text only
+  bool speaks = false;  // or text only
   int talker_max_codes = 0;
   std::vector<int> talker_stop_ids;
   std::unique_ptr<WaveJob> wave;  // none: codes only
@@ -26,16 +27,23 @@ struct SessionParams {
   Clock::time_point start = Clock::now();
 };
 
+// What a session's owner must destroy without a lock: it may be Python's.
+struct Jobs {
+  std::unique_ptr<PrefillJob> prefill;
+  std::unique_ptr<WaveJob> wave;
+};
+
 class Monitor;
 
-// Guarded by Monitor::mutex, except that params.thinker, .talker and .wave belong to their lanes
-// while these are in a step of this session.
+// Guarded by Monitor::mutex, except that the states and the jobs belong to their lanes while these
+// are in a step of this session.
 struct SessionState {
   SessionState(uint64_t id, SessionParams params);
 
   double now() const;
-  bool speaks() const { return params.talker.has_value(); }
   int text_rows() const { return static_cast<int>(tokens.size()) - 1; }  // written so far
+  bool prefilled() const { return !tokens.empty(); }
+  void start_reply();
   void add_token(int id);
   void add_code(int code);
   void add_samples(std::vector<float> samples, bool finished);
@@ -43,6 +51,8 @@ struct SessionState {
 
   const uint64_t id;
   SessionParams params;
+  StepState thinker{};
+  StepState talker{};
   Channel<Event> events;
   std::vector<int> tokens;
   std::vector<int> codes;  // never reallocated: the wave lane reads a prefix while it grows

@@ -22,12 +22,20 @@ bool ThinkerStage::ready(const SessionState& session) const {
 }
 
 void ThinkerStage::run(SessionState& session, Team& team) {
-  replay(track_, session.params.thinker, team);
+  if (session.prefilled()) {
+    replay(track_, session.thinker, team);
+  } else {
+    read_ = session.params.prefill->step();
+  }
 }
 
 void ThinkerStage::commit(SessionState& session) {
-  ++session.stats.thinker_steps;
-  session.add_token(session.params.thinker.token);
+  if (session.prefilled()) {
+    ++session.stats.thinker_steps;
+    session.add_token(session.thinker.token);
+  } else if (read_) {
+    session.start_reply();
+  }
 }
 
 bool TalkerStage::ready(const SessionState& session) const {
@@ -36,17 +44,17 @@ bool TalkerStage::ready(const SessionState& session) const {
 }
 
 void TalkerStage::begin(SessionState& session) {
-  session.params.talker->text_rows =
+  session.talker.text_rows =
       session.text_done ? session.text_rows() : std::numeric_limits<int32_t>::max();
 }
 
 void TalkerStage::run(SessionState& session, Team& team) {
-  replay(track_, *session.params.talker, team);
+  replay(track_, session.talker, team);
 }
 
 void TalkerStage::commit(SessionState& session) {
   ++session.stats.talker_steps;
-  session.add_code(session.params.talker->token);
+  session.add_code(session.talker.token);
 }
 
 bool WaveStage::ready(const SessionState& session) const {

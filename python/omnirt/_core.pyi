@@ -7,6 +7,94 @@ from typing import TypedDict
 import numpy as np
 from torch import Tensor
 
+# Kernels (csrc/bindings/ops_*.cc): tensors are dense and on the CPU, results go into the last
+# arguments. Shapes and dtypes that a kernel cannot do raise ValueError. See omnirt.ops.
+
+ATTENTION_SPLIT: int  # cached rows per slice of paged_attention's scratch
+
+def isa() -> str:
+    """The instruction set that kernels use."""
+
+def isas() -> list[str]:
+    """Those that this machine runs, widest last."""
+
+def set_isa(name: str) -> None:
+    """Use another one of ``isas()``; ValueError for others."""
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor) -> None: ...
+def rms_norm(x: Tensor, weight: Tensor, eps: float, out: Tensor) -> None: ...
+def add_rms_norm(
+    x: Tensor, delta: Tensor, weight: Tensor, eps: float, total: Tensor, out: Tensor
+) -> None: ...
+def layer_norm(
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, out: Tensor
+) -> None: ...
+def silu_mul(gate: Tensor, up: Tensor, out: Tensor) -> None: ...
+def gelu(x: Tensor, tanh: bool, out: Tensor) -> None: ...
+def embed(ids: Tensor, table: Tensor, out: Tensor) -> None: ...
+def state_embed(states: Tensor, table: Tensor, out: Tensor) -> None: ...
+def talker_input(
+    states: Tensor,
+    codec_table: Tensor,
+    ring: Tensor,
+    eos_row: Tensor,
+    pad_row: Tensor,
+    out: Tensor,
+) -> None: ...
+def ring_append(states: Tensor, h: Tensor, e: Tensor, ring: Tensor) -> None: ...
+def rope_angles(
+    positions: Tensor, inv_freq: Tensor, axis: Tensor, cos: Tensor, sin: Tensor
+) -> None:
+    """axis: int64 [F], the row of ``positions`` that each frequency follows."""
+
+def state_rope_angles(states: Tensor, inv_freq: Tensor, cos: Tensor, sin: Tensor) -> None: ...
+def rope(x: Tensor, cos: Tensor, sin: Tensor, out: Tensor) -> None: ...
+def rope_append(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    cos: Tensor,
+    sin: Tensor,
+    states: Tensor,
+    tables: Tensor,
+    k_pages: Tensor,
+    v_pages: Tensor,
+    out: Tensor,
+) -> None: ...
+def kv_write(
+    k: Tensor, v: Tensor, table_row: Tensor, start: int, k_pages: Tensor, v_pages: Tensor
+) -> None: ...
+def prefill_attention(
+    q: Tensor, table_row: Tensor, start: int, k_pages: Tensor, v_pages: Tensor, out: Tensor
+) -> None: ...
+def paged_attention(
+    q: Tensor,
+    states: Tensor,
+    tables: Tensor,
+    k_pages: Tensor,
+    v_pages: Tensor,
+    partial: Tensor,
+    out: Tensor,
+) -> None:
+    """partial: scratch, float32 [B, H, ceil(rows of a table / ATTENTION_SPLIT), D + 2]."""
+
+def sample(
+    states: Tensor,
+    logits: Tensor,
+    seen: Tensor,
+    suppress: Tensor,
+    stream: int,
+    work: Tensor,
+    order: Tensor,
+) -> None:
+    """work: scratch, float32 [B, V]; order: scratch, int32 [B, V]."""
+
+def philox(counters: Tensor, seed: int, out: Tensor) -> None:
+    """Four words per counter, as the bits of int32. counters, out: int32 [T, 4]."""
+
+def philox_uniform(seed: int, stream: int, step: int, out: Tensor) -> None: ...
+def philox_normal(seed: int, out: Tensor) -> None: ...
+
 # The runtime: threads, plans, cache pages, sessions (csrc/bindings/runtime*.cc)
 
 def set_cores(cores: int) -> None:
@@ -75,7 +163,7 @@ class SessionStats(TypedDict):
     codes: int
     samples: int
     finish_reason: str
-    prefill: float
+    prefill: float | None
     first_text: float | None
     first_code: float | None
     first_audio: float | None
@@ -127,21 +215,25 @@ class Scheduler:
     def submit(
         self,
         *,
+        prefill: Iterator[None],
         thinker_state: Tensor,
+        talker_state: Tensor,
         thinker_max_tokens: int,
         thinker_stop_ids: list[int],
-        talker_state: Tensor | None = None,
+        speaks: bool = False,
         talker_max_codes: int = 0,
         talker_stop_ids: list[int] = ...,
         wave: Callable[[list[int]], Iterator[np.ndarray | None]] | None = None,
         event_capacity: int = 64,
         started: float | None = None,
     ) -> Session:
-        """Go on from a prompt that was read. States: int32 [1, 16], copied.
+        """Answer a prompt.
 
-        thinker_state: its token is the reply's first id, its row is 0. talker_state: ready for its
-        first step, row 0; None for text only. wave: takes the codes, yields float32 samples as they
-        come, or None between two pieces of work. started: time.monotonic() that times count from.
+        prefill: reads the prompt, a piece a next(), on the thinker's lane. When it ends, the
+        states, int32 [1, 16], must be those of the first steps: the thinker's token is the reply's
+        first id, its row is 0, and so is the talker's. wave: takes the codes, yields float32
+        samples as they come, or None between two pieces of work. started: time.monotonic() that
+        times count from.
         """
 
     def shutdown(self) -> None:

@@ -42,7 +42,7 @@ def event_line(event: Event) -> str:
 
 
 def write_wav(path: str, samples: np.ndarray, sample_rate: int) -> None:
-    """Write float32 [n] in [-1, 1] as 16-bit mono. Raises InputError if the file can't be written."""
+    """Write float32 [n] in [-1, 1] as 16-bit mono. InputError if the file can't be written."""
     data = (np.clip(samples, -1, 1) * 32767).round().astype("<i2").tobytes()
     try:
         with wave.open(path, "wb") as file:
@@ -51,7 +51,9 @@ def write_wav(path: str, samples: np.ndarray, sample_rate: int) -> None:
             file.setframerate(sample_rate)
             file.writeframes(data)
     except OSError as error:
-        raise InputError(f"out={path!r}: {error.strerror}; name a file that can be written") from error
+        raise InputError(
+            f"out={path!r}: {error.strerror}; name a file that can be written"
+        ) from error
 
 
 def timeline(load: float, stats: Stats) -> str:

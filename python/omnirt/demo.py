@@ -13,13 +13,13 @@ from .weights.random_checkpoint import write_random_checkpoint
 TEXT_TOKENS = 80
 CODES = 150  # 3 s of speech
 UNTRAINED = (
-    "This model is small, random and untrained: its text and its speech mean nothing. It shows that "
-    "every part runs,\nin order and on time. Use `omnirt run --model Qwen/Qwen2.5-Omni-3B` for answers."
+    "This model is small, random and untrained: its text and its speech mean nothing.\n"
+    "It shows that every part runs, and when. For answers: omnirt run --model Qwen/Qwen2.5-Omni-3B"
 )
 
 
 def demo(out: str, seed: int) -> None:
-    """Hear a question, see a picture and a video with sound; print text, write speech, tell times."""
+    """Hear a question, see a picture, see and hear a video; answer in text and speech."""
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     model = folder / "model"

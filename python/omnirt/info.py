@@ -19,7 +19,7 @@ def info(model: str | None, context: int) -> None:
 
 def machine() -> list[str]:
     """Lines about the processor, the backends and the ops that have no kernel of their own."""
-    bare = sorted(op.name for op in ops.all_ops() if "cpu" not in op.implementations)
+    bare = sorted(op.name for op in ops.all_ops if "cpu" not in op.implementations)
     return [
         f"machine   {platform.machine()}, {len(os.sched_getaffinity(0))} cores",
         f"kernels   {_core.isa()} (this machine has {', '.join(_core.isas())})",

@@ -16,10 +16,10 @@ class Options:
     """What ``generate``, ``stream`` and ``generate_batch`` take besides messages.
 
     voice: a name of the runtime's ``voices``, the first by default. audio: speech on or off, on by
-    default where the talker is loaded. use_audio_in_video: the sound of videos belongs to the prompt
-    (an item may say otherwise). seed: the same seed gives the same reply; fresh by default. thinker,
-    talker: how the two models sample. flow: how speech is solved from codes. flow_noise: float32
-    [frames, mel channels] in place of seeded noise, for tests.
+    default where the talker is loaded. use_audio_in_video: the sound of videos belongs to the
+    prompt (an item may say otherwise). seed: the same seed gives the same reply; fresh by default.
+    thinker, talker: how the two models sample. flow: how speech is solved from codes. flow_noise:
+    float32 [frames, mel channels] in place of seeded noise, for tests.
     """
 
     voice: str | None = None

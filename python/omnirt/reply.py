@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from . import _core
 from .engine.engine import Session
+from .engine.request import Request
 from .inputs.tokenizer import Detokenizer
 from .types import AudioChunk, Done, Event, Reply, Stats, TextDelta
 
@@ -14,11 +17,10 @@ class ReplyStream(Iterator[Event]):
     An error in a lane is raised here. The reply runs only so far ahead of its reader.
     """
 
-    def __init__(
-        self, session: Session, detokenizer: Detokenizer, prompt_tokens: int, seed: int
-    ) -> None:
+    def __init__(self, session: Session, detokenizer: Detokenizer, request: Request) -> None:
         self._session, self._detokenizer = session, detokenizer
-        self._prompt_tokens, self._seed = prompt_tokens, seed
+        self._prompt_tokens, self._seed = len(request.prompt.input_ids), request.seed
+        self._speaks = request.voice is not None
         self._held: list[int] = []  # ids whose text is not complete yet
         self._last: Done | None = None
         self._ended = False
@@ -42,7 +44,9 @@ class ReplyStream(Iterator[Event]):
                     if (delta := self._text(event)) is not None:
                         return delta
                 case _core.AudioEvent():
-                    return AudioChunk(event.samples, event.start, self._session.sample_rate, event.time)
+                    return AudioChunk(
+                        event.samples, event.start, self._session.sample_rate, event.time
+                    )
                 case _core.DoneEvent():
                     return self._done()
 
@@ -71,10 +75,11 @@ class ReplyStream(Iterator[Event]):
 
     def stats(self) -> Stats:
         """What the reply cost so far."""
+        told = self._session.core.stats()
+        rate = self._session.sample_rate
+        seconds = told.pop("samples") / rate if rate else 0.0
         return Stats(
-            prompt_tokens=self._prompt_tokens,
-            sample_rate=self._sample_rate,
-            **self._session.core.stats(),
+            prompt_tokens=self._prompt_tokens, seed=self._seed, audio_seconds=seconds, **told
         )
 
     def close(self) -> None:
@@ -93,13 +98,14 @@ class ReplyStream(Iterator[Event]):
 
     def collect(self) -> Reply:
         """Read to the end and put the whole reply together."""
-        text, chunks, stats = [], [], None
+        text, chunks = "", [np.zeros(0, np.float32)]
         for event in self:
             match event:
                 case TextDelta():
-                    text.append(event.text)
+                    text += event.text
                 case AudioChunk():
                     chunks.append(event.samples)
-                case Done():
-                    stats = event.stats
-        return self._reply("".join(text), chunks, stats)
+        core = self._session.core
+        audio = np.concatenate(chunks) if self._speaks else None
+        rate = self._session.sample_rate
+        return Reply(text, core.tokens(), core.codes(), audio, rate, self.stats())

@@ -76,7 +76,9 @@ class OmniRuntime:
     def generate_batch(self, conversations: Sequence[Sequence[dict]], **options) -> list[Reply]:
         """Answers of several conversations, in order, up to max_sessions of them at once."""
         with ThreadPoolExecutor(self._engine.slots) as pool:
-            return list(pool.map(lambda messages: self.generate(messages, **options), conversations))
+            return list(
+                pool.map(lambda messages: self.generate(messages, **options), conversations)
+            )
 
     def _start(self, messages: Sequence[dict], options: Options, wait: bool) -> ReplyStream:
         started = time.monotonic()
@@ -84,7 +86,7 @@ class OmniRuntime:
         request = self._defaults.request(prompt, options)
         session = self._engine.start(request, wait, started)
         detokenizer = Detokenizer(self._processor.tokenizer)
-        return ReplyStream(session, detokenizer, len(prompt.input_ids), request.seed)
+        return ReplyStream(session, detokenizer, request)
 
     def close(self) -> None:
         """Stop all sessions and end the lanes."""

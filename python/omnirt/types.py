@@ -1,4 +1,4 @@
-"""Plain data that crosses the API: options in, events and replies out. Knows NumPy and nothing else."""
+"""Plain data that crosses the API: options in, events and replies out."""
 
 from dataclasses import dataclass, field
 
@@ -102,7 +102,7 @@ class TextDelta:
 
 @dataclass(frozen=True)
 class AudioChunk:
-    """New speech: float32 [n] mono in [-1, 1]; ``start`` is its first sample's index in the reply."""
+    """New speech: float32 [n] mono in [-1, 1]; ``start`` is its first sample in the reply."""
 
     samples: np.ndarray
     start: int
@@ -112,22 +112,28 @@ class AudioChunk:
 
 @dataclass(frozen=True)
 class Stats:
-    """What one reply cost. Times are seconds since the request; None where the stage did not happen."""
+    """What one reply cost. Times are seconds since the request; None where it did not happen (yet).
+
+    finish_reason: "stop", "length", or "" while the text is not complete. The thinker's steps count
+    no prefill; text_tokens_at_first_code says how much text there was when speech began.
+    """
 
     prompt_tokens: int
+    seed: int
     text_tokens: int
     codes: int
     audio_seconds: float
-    finish_reason: str  # "stop" or "length"
-    prefill: float
+    finish_reason: str
+    prefill: float | None
     first_text: float | None
     first_code: float | None
     first_audio: float | None
     last_text: float | None
-    total: float
+    total: float | None
     text_tokens_at_first_code: int | None
     thinker_steps: int
     talker_steps: int
+    wave_steps: int
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ constexpr int kSamplesPerCode = 2;
 constexpr int kEos = -1, kPad = -2;  // what a talker step reads beyond the reply's rows
 constexpr int kTextStop = 1000, kCodeStop = 2000;
 
-enum class At { thinker, talker, wave };
+enum class At { prefill, thinker, talker, wave };
 
 inline int text_id(int slot, int k) { return 10 * slot + k; }
 inline int text_row(int slot, int k) { return 100000 * (slot + 1) + k; }
@@ -32,7 +32,7 @@ struct Script {
 
 class Models {
  public:
-  // step: the pass (thinker), the step (talker) or the codes done (wave).
+  // step: the piece (prefill), the pass (thinker), the step (talker) or the codes done (wave).
   using Hook = std::function<void(At, int slot, int step)>;
 
   explicit Models(std::vector<Script> scripts, Hook hook = nullptr)
@@ -47,17 +47,15 @@ class Models {
   Track thinker() { return {&thinker_, &thinker_row_}; }
   Track talker() { return {&talker_, &talker_row_}; }
   std::unique_ptr<WaveJob> wave(int slot);
+  std::unique_ptr<PrefillJob> prefill(int slot);
 
   SessionParams params(int slot, bool speaks = true) {
     SessionParams params;
-    params.thinker = {};
-    params.thinker.slot = slot;
-    params.thinker.token = token(slot, 0);
+    params.prefill = prefill(slot);
     params.thinker_max_tokens = 1 << 20;
     params.thinker_stop_ids = {3, kTextStop};
     if (speaks) {
-      params.talker = StepState{};
-      params.talker->slot = slot;
+      params.speaks = true;
       params.talker_max_codes = 4096;
       params.talker_stop_ids = {kCodeStop};
       params.wave = wave(slot);
@@ -117,6 +115,35 @@ class Models {
   Plan thinker_{"thinker"}, talker_{"talker"};
 };
 
+// Two pieces of work, then the first id.
+class ScriptedPrefill : public PrefillJob {
+ public:
+  ScriptedPrefill(const Models& models, int slot) : models_(models), slot_(slot) {}
+
+  bool step() override {
+    models_.hook(At::prefill, slot_, pieces_);
+    return ++pieces_ == 2;
+  }
+
+  StepState thinker() const override {
+    StepState state{};
+    state.slot = slot_;
+    state.token = models_.token(slot_, 0);
+    return state;
+  }
+
+  StepState talker() const override {
+    StepState state{};
+    state.slot = slot_;
+    return state;
+  }
+
+ private:
+  const Models& models_;
+  int slot_;
+  int pieces_ = 0;
+};
+
 // One code a step: kSamplesPerCode samples of its id. Every other step only works.
 class ScriptedWave : public WaveJob {
  public:
@@ -140,6 +167,10 @@ class ScriptedWave : public WaveJob {
 
 inline std::unique_ptr<WaveJob> Models::wave(int slot) {
   return std::make_unique<ScriptedWave>(*this, slot);
+}
+
+inline std::unique_ptr<PrefillJob> Models::prefill(int slot) {
+  return std::make_unique<ScriptedPrefill>(*this, slot);
 }
 
 // What a reader saw.

@@ -134,6 +134,7 @@ void a_handle_outlives_the_scheduler() {
 
 int main() {
   for (bool by_dropping : {false, true}) {
+    for (int step : {0, 1}) cancels(At::prefill, step, by_dropping);
     for (int step : {1, 5, 11}) cancels(At::thinker, step, by_dropping);
     for (int step : {0, 7, 19}) cancels(At::talker, step, by_dropping);
     for (int step : {0, 5, 19}) cancels(At::wave, step, by_dropping);

@@ -78,10 +78,9 @@ void refuses_what_cannot_work() {
   };
   refused(true, [](SessionParams& p) { p.thinker_max_tokens = 0; });
   refused(true, [](SessionParams& p) { p.talker_max_codes = 0; });
-  refused(true, [](SessionParams& p) { p.thinker.row = -1; });
-  refused(true, [](SessionParams& p) { p.talker->row = 1; });
+  refused(true, [](SessionParams& p) { p.prefill.reset(); });
   refused(true, [](SessionParams& p) { p.event_capacity = 2; });
-  refused(true, [](SessionParams& p) { p.talker.reset(); });
+  refused(true, [](SessionParams& p) { p.speaks = false; });
   refused(false, [](SessionParams&) {});
   EXPECT_THROWS(std::invalid_argument, Scheduler(models.thinker(), models.talker(), 0));
 }
@@ -127,6 +126,7 @@ void stress(unsigned seed) {
 
 int main() {
   takes_turns();
+  for (int step : {0, 1}) a_failing_lane_fails_its_session_only(At::prefill, step);
   for (int step : {1, 4}) a_failing_lane_fails_its_session_only(At::thinker, step);
   for (int step : {0, 9}) a_failing_lane_fails_its_session_only(At::talker, step);
   for (int step : {0, 6}) a_failing_lane_fails_its_session_only(At::wave, step);

@@ -3,11 +3,12 @@
 import math
 
 import av
-import hf
 import numpy as np
 import soundfile
 import soxr
 import torch
+
+import hf
 
 FACTOR = 28
 

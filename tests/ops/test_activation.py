@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from omnirt import ops
 
 SHAPES = [(1, 1), (3, 5, 7), (2, 20000)]

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 import torch
+
 from omnirt import ops
 from omnirt.errors import EngineError
 from omnirt.ops.reference.conv import TAPS

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from omnirt import ops
 from omnirt.ops.state import ROW, SLOT, TEXT_ROWS, TOKEN, new_states
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from omnirt import ops
 
 BACKENDS = ("reference", "cpu")

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from omnirt import _core, ops
 
 DTYPES = [torch.float32, torch.bfloat16]

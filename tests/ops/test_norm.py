@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from omnirt import _core
 
 SHAPES = [(1, 1), (3, 7), (2, 3, 64), (40, 1030)]

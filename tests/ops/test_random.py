@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from omnirt import _core, ops
 from omnirt.ops.reference.random import philox
 

@@ -4,6 +4,7 @@ import gc
 
 import pytest
 import torch
+
 from omnirt import _core, ops
 from omnirt.errors import EngineError
 from omnirt.ops.state import (

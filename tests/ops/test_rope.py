@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from omnirt import ops
 from omnirt.ops.state import KV_LEN, POSITION, SLOT, new_states
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from omnirt import ops
 from omnirt.ops.reference.sampling import probabilities
 from omnirt.ops.state import (

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from omnirt.errors import InputError
 from omnirt.thinker.audio_encoder import GROUP, AudioEncoder
 from omnirt.thinker.config import AudioConfig

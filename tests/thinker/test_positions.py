@@ -13,6 +13,7 @@ import pytest
 import torch
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+
 from omnirt.errors import InputError
 from omnirt.thinker.config import ThinkerConfig, VisionConfig
 from omnirt.thinker.positions import tmrope_positions

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from omnirt.errors import InputError
 from omnirt.thinker import vision_encoder
 from omnirt.thinker.config import VisionConfig

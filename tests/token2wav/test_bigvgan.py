@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from omnirt.token2wav.bigvgan import BigVGAN
-
 from tests.token2wav.released import build
+
+from omnirt.token2wav.bigvgan import BigVGAN
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from omnirt.token2wav.dit import DiT
-
 from tests.token2wav.released import build, drain, speakers
+
+from omnirt.token2wav.dit import DiT
 
 LENGTHS = (1, 11, 12, 13, 24, 25, 100)
 

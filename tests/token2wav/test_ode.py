@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
+from tests.token2wav.released import drain, released
+
 from omnirt.token2wav import ode
 from omnirt.types import FlowParams
-
-from tests.token2wav.released import drain, released
 
 
 def _decay(t: float, y: torch.Tensor):

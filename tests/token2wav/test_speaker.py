@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from omnirt.token2wav.speaker import SpeakerEncoder
-
 from tests.token2wav.released import build
+
+from omnirt.token2wav.speaker import SpeakerEncoder
 
 
 @pytest.mark.parametrize("scale", [2, 4])

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from tests.token2wav.released import FakeSpeaker, build, drain, ours, speakers
+
 from omnirt.errors import CheckpointError, InputError, OmniError
 from omnirt.token2wav.model import Token2Wav
 from omnirt.types import FlowParams
-
-from tests.token2wav.released import FakeSpeaker, build, drain, ours, speakers
 
 LENGTHS = (1, 11, 12, 13, 24, 25, 100)
 

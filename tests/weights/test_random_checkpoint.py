@@ -1,10 +1,10 @@
 """The writer: complete, repeatable, loadable by transformers, with any voices."""
 
-import hf
 import pytest
 import torch
 from tokenizers import Tokenizer
 
+import hf
 from omnirt.errors import InputError
 from omnirt.weights import random_checkpoint
 from omnirt.weights.checkpoint import Checkpoint

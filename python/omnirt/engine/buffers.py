@@ -5,20 +5,22 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..nn.kv_cache import KvCache
-from ..ops.state import new_states
+from omnirt.nn.kv_cache import KvCache
+from omnirt.ops.state import new_states
+
 from .loader import Models
 
 RING_ROWS = 512  # reply rows that the thinker may be ahead of the talker, about 10 s of speech
 TOKENS_PER_SESSION = 8192  # share of the page pool that a session is expected to need
-SPEECH_ROWS = 4096 + 64  # released limit of codes, and the rows around them
+SPEECH_ROWS = 4160  # codes of one reply: the released limit of 4096, in whole cache pages
 
 
 @dataclass(frozen=True)
 class Track:
     """Buffers of one decoder's steps.
 
-    states: int32 [1, 16], what the step was recorded on. seen: uint8 [slots, V]. suppress: uint8 [V].
+    states: int32 [1, 16], what the step was recorded on. seen: uint8 [slots, V]. suppress: uint8
+    [V].
     """
 
     cache: KvCache
@@ -54,10 +56,10 @@ def allocate(models: Models, slots: int, context: int) -> Buffers:
     if models.talker is None:
         return Buffers(thinker, None, ring)
     config = models.talker.config
-    speech = _track(config.decoder, models.talker.table.dtype, slots, context + SPEECH_ROWS)
+    speech = _track(config.decoder, models.talker.table.dtype, slots, context + 1 + SPEECH_ROWS)
     stops = list(config.stop_ids)
     # An id that is neither a code nor a stop has no row in the codec table of token2wav.
-    speech.suppress[models.token2wav.config.dit.num_embeds :] = 1
+    speech.suppress[models.token2wav.config.dit.num_codes :] = 1
     speech.suppress[stops] = 0
     speech.suppress[list(config.suppressed_ids)] = 1
     return Buffers(thinker, speech, ring)

@@ -2,8 +2,9 @@
 
 import threading
 
-from .. import _core
-from ..errors import CapacityError, EngineError
+from omnirt import _core
+from omnirt.errors import CapacityError, EngineError
+
 from . import buffers as memory
 from .loader import Models
 from .prefill import initial_states, prefill
@@ -18,6 +19,7 @@ class Session:
 
     def __init__(self, engine: "Engine", slot: int, core: "_core.Session") -> None:
         self._engine, self._slot, self.core = engine, slot, core
+        self.sample_rate = engine.sample_rate
         self._open = True
 
     def close(self) -> None:
@@ -47,8 +49,8 @@ class Engine:
     def start(self, request: Request, wait: bool, started: float) -> Session:
         """Queue a request. started: time.monotonic() of its arrival, what event times count from.
 
-        Raises CapacityError for a prompt beyond the context, or when no slot is free and ``wait`` is
-        off; EngineError when the engine is closed.
+        Raises CapacityError for a prompt beyond the context, or when no slot is free and ``wait``
+        is off; EngineError when the engine is closed.
         """
         rows = self._rows(request)
         slot = self._acquire(rows, wait)
@@ -66,9 +68,11 @@ class Engine:
                 f"messages: the prompt has {length} tokens, the context holds {self.context} with "
                 "the reply; shorten the media (fps, max_pixels, video_end) or raise context"
             )
-        reply = min(request.thinker.max_new_tokens, self.context - length)
-        speech = min(request.talker.max_new_tokens, memory.SPEECH_ROWS - 2)
-        return length + reply, length + 2 + speech
+        speech = min(request.talker.max_new_tokens, memory.SPEECH_ROWS)
+        return length + self._reply_limit(request), length + 1 + speech
+
+    def _reply_limit(self, request: Request) -> int:
+        return min(request.thinker.max_new_tokens, self.context - len(request.prompt.input_ids))
 
     def _acquire(self, rows: tuple[int, int], wait: bool) -> int:
         with self._freed:
@@ -106,17 +110,16 @@ class Engine:
             self._freed.notify_all()
 
     def _submit(self, request: Request, slot: int, started: float) -> "_core.Session":
-        thinker_states, talker_states = initial_states(request, slot)
+        thinker, talker = states = initial_states(request, slot)
         speaks = request.voice is not None
-        length = len(request.prompt.input_ids)
-        states = (thinker_states, talker_states)
         return self.scheduler.submit(
             prefill=prefill(self.models, self.buffers, request, slot, *states),
-            thinker_state=thinker_states,
-            thinker_max_tokens=min(request.thinker.max_new_tokens, self.context - length),
+            thinker_state=thinker,
+            talker_state=talker,
+            thinker_max_tokens=self._reply_limit(request),
             thinker_stop_ids=list(request.thinker.stop_token_ids),
-            talker_state=talker_states if speaks else None,
-            talker_max_codes=request.talker.max_new_tokens,
+            speaks=speaks,
+            talker_max_codes=min(request.talker.max_new_tokens, memory.SPEECH_ROWS),
             talker_stop_ids=list(request.talker.stop_token_ids),
             wave=self._wave(request) if speaks else None,
             event_capacity=EVENTS,
@@ -130,6 +133,12 @@ class Engine:
             )
 
         return synthesize
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples of speech per second, 0 without speech."""
+        sound = self.models.token2wav
+        return 0 if sound is None else sound.config.sample_rate
 
     def close(self) -> None:
         """Stop every session; their readers get an EngineError. May be called twice."""

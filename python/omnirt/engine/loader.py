@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import torch
 
-from ..errors import InputError
-from ..talker.model import Talker
-from ..thinker.model import Thinker
-from ..token2wav.model import Token2Wav
-from ..weights.checkpoint import Checkpoint
+from omnirt.errors import InputError
+from omnirt.talker.model import Talker
+from omnirt.thinker.model import Thinker
+from omnirt.token2wav.model import Token2Wav
+from omnirt.weights.checkpoint import Checkpoint
 
 log = logging.getLogger("omnirt")
 

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from ..ops import state
-from ..thinker.positions import tmrope_positions
+from omnirt.ops import state
+from omnirt.thinker.positions import tmrope_positions
+
 from .buffers import Buffers
 from .loader import Models
 from .request import Request, Sampling

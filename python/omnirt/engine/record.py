@@ -2,8 +2,9 @@
 
 import torch
 
-from .. import _core
-from ..ops.state import OPEN_TEXT, TEXT_ROWS
+from omnirt import _core
+from omnirt.ops.state import OPEN_TEXT, TEXT_ROWS
+
 from .buffers import Buffers
 from .loader import Models
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import InputError
-from ..types import FlowParams, PromptInputs, SamplingParams
+from omnirt.errors import InputError
+from omnirt.types import FlowParams, PromptInputs, SamplingParams
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Sampling:
 class Request:
     """What the engine needs to answer one conversation.
 
-    voice: None for a reply without speech. flow_noise: float32 [frames, mel channels] to use instead
-    of seeded noise.
+    voice: None for a reply without speech. flow_noise: float32 [frames, mel channels] to use
+    instead of seeded noise.
     """
 
     prompt: PromptInputs

@@ -4,8 +4,8 @@ import os
 
 import torch
 
-from .. import _core
-from ..errors import InputError
+from omnirt import _core
+from omnirt.errors import InputError
 
 
 def use_cores(count: int | None) -> None:

@@ -4,7 +4,8 @@ from typing import Protocol
 
 from torch import Tensor
 
-from .. import ops
+from omnirt import ops
+
 from .kv_cache import KvCache
 
 

@@ -4,8 +4,9 @@ attention with biased q, k, v, SwiGLU."""
 import torch
 from torch import Tensor
 
-from .. import ops
-from ..config import DecoderConfig
+from omnirt import ops
+from omnirt.config import DecoderConfig
+
 from .attention import Attention
 from .linear import Linear
 from .weights import Weights

@@ -1,4 +1,4 @@
-"""Paged keys and values of every sequence that one decoder serves (PagedAttention, arXiv 2309.06180).
+"""Paged keys and values of all sequences of one decoder (PagedAttention, arXiv 2309.06180).
 
 Pages are allocated from one pool; on the CPU a page that was never written takes no memory.
 """
@@ -6,8 +6,8 @@ Pages are allocated from one pool; on the CPU a page that was never written take
 import torch
 from torch import Tensor
 
-from .. import _core
-from ..config import DecoderConfig
+from omnirt import _core
+from omnirt.config import DecoderConfig
 
 PAGE = 64  # rows of a page: 16 KiB of keys for one bfloat16 head of 128
 

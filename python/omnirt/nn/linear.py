@@ -2,7 +2,8 @@
 
 from torch import Tensor
 
-from .. import ops
+from omnirt import ops
+
 from .weights import Weights
 
 

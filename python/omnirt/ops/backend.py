@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 
-from .. import _core
-from ..errors import EngineError
+from omnirt import _core
+from omnirt.errors import EngineError
 
 log = logging.getLogger("omnirt.ops")
 
@@ -66,6 +66,11 @@ class Op:
         declined[backend, self.name] += 1
 
 
+all_ops: list[Op] = []
+
+
 def op(reference: Callable, **implementations: Callable) -> Op:
     """Name an op after its reference: ``rms_norm = op(norm.rms_norm, cpu=cpu_norm.rms_norm)``."""
-    return Op(reference, implementations)
+    named = Op(reference, implementations)
+    all_ops.append(named)
+    return named

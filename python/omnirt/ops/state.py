@@ -2,8 +2,8 @@
 
 One row of 16 int32 words per sequence of a step's batch; the C++ struct is csrc/base/step_state.h.
 A recorded step keeps its arguments for ever, so ids, positions, lengths and random counters live
-here. A step's position and the next one's are both kept, since the first step after a prompt need not
-be followed by its neighbour: TMRoPE goes on after the largest position of the prompt.
+here. A step's position and the next one's are both kept, since the first step after a prompt need
+not be followed by its neighbour: TMRoPE goes on after the largest position of the prompt.
 """
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 WORDS = 16
 TOKEN, POSITION, KV_LEN, SLOT, ROW, TEXT_ROWS, STEP, SEED_LO, SEED_HI = range(9)
 TEMPERATURE, TOP_P, PENALTY, TOP_K, NEXT_POSITION = range(9, 14)
+THINKER, TALKER, FLOW = range(3)  # streams of random numbers
 OPEN_TEXT = 2**31 - 1  # text_rows while the thinker still writes
 
 

@@ -6,13 +6,14 @@ projected to the Talker's own width.
 
 from torch import Tensor
 
-from .. import ops
-from ..nn.attention import DecodeAttention, PrefillAttention
-from ..nn.decoder import Decoder
-from ..nn.kv_cache import KvCache
-from ..nn.linear import Linear
-from ..nn.weights import Weights
-from ..ops.random import TALKER
+from omnirt import ops
+from omnirt.nn.attention import DecodeAttention, PrefillAttention
+from omnirt.nn.decoder import Decoder
+from omnirt.nn.kv_cache import KvCache
+from omnirt.nn.linear import Linear
+from omnirt.nn.weights import Weights
+from omnirt.ops.state import TALKER
+
 from .config import TalkerConfig
 
 
@@ -52,7 +53,5 @@ class Talker:
         ring: float32 [slots, R, E]; eos_row, pad_row: float32 [E].
         """
         x = ops.talker_input(states, self.table, ring, eos_row, pad_row)
-        h = self.decoder(
-            self.project(x), DecodeAttention(cache, states, self.decoder.inv_freq)
-        )
+        h = self.decoder(self.project(x), DecodeAttention(cache, states, self.decoder.inv_freq))
         ops.sample(states, self.codec_head(h), seen, suppress, TALKER)

@@ -10,10 +10,11 @@ import math
 import torch
 from torch import Tensor
 
-from .. import ops
-from ..errors import InputError
-from ..nn.linear import Linear
-from ..nn.weights import Weights
+from omnirt import ops
+from omnirt.errors import InputError
+from omnirt.nn.linear import Linear
+from omnirt.nn.weights import Weights
+
 from .config import AudioConfig
 
 GROUP = 16  # chunks encoded together: bounds the memory of long clips

@@ -6,14 +6,15 @@ Qwen2.5-Omni technical report, arXiv 2503.20215.
 import torch
 from torch import Tensor
 
-from .. import ops
-from ..nn.attention import DecodeAttention, PrefillAttention
-from ..nn.decoder import Decoder
-from ..nn.kv_cache import KvCache
-from ..nn.linear import Linear
-from ..nn.weights import Weights
-from ..ops.random import THINKER
-from ..types import PromptInputs
+from omnirt import ops
+from omnirt.nn.attention import DecodeAttention, PrefillAttention
+from omnirt.nn.decoder import Decoder
+from omnirt.nn.kv_cache import KvCache
+from omnirt.nn.linear import Linear
+from omnirt.nn.weights import Weights
+from omnirt.ops.state import THINKER
+from omnirt.types import PromptInputs
+
 from .audio_encoder import AudioEncoder
 from .config import ThinkerConfig
 from .vision_encoder import VisionEncoder

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import InputError
+from omnirt.errors import InputError
+
 from .config import ThinkerConfig
 
 Grid = tuple[int, int, int]  # (t, h, w) in patches

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .. import ops
-from ..errors import InputError
-from ..nn.linear import Linear
-from ..nn.weights import Weights
+from omnirt import ops
+from omnirt.errors import InputError
+from omnirt.nn.linear import Linear
+from omnirt.nn.weights import Weights
+
 from .config import VisionConfig
 
 GROUP_PATCHES = 4096  # patches encoded together: bounds the memory of long videos

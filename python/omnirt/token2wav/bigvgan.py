@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import numpy as np
 from torch import Tensor
 
-from .. import ops
-from ..nn.weights import Weights
+from omnirt import ops
+from omnirt.nn.weights import Weights
+
 from .config import BigVGANConfig
 
 _EDGE_TAPS = 7  # of the first and the last convolution

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .. import ops
-from ..nn.linear import Linear
-from ..nn.weights import Weights
+from omnirt import ops
+from omnirt.nn.linear import Linear
+from omnirt.nn.weights import Weights
+
 from .config import DitConfig
 from .speaker import SpeakerEncoder
 

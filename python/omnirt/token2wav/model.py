@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import ops
-from ..errors import CheckpointError, InputError
-from ..nn.weights import Weights
-from ..types import FlowParams
+from omnirt import ops
+from omnirt.errors import CheckpointError, InputError
+from omnirt.nn.weights import Weights
+from omnirt.types import FlowParams
+
 from . import ode
 from .bigvgan import BigVGAN
 from .config import Token2WavConfig

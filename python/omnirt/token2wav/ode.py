@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..types import FlowParams
+from omnirt.types import FlowParams
 
 Steps = Generator[None, None, Tensor]
 Field = Callable[[float, Tensor], Steps]  # (t, y [T, mel]) -> dy/dt [T, mel]

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .. import ops
-from ..nn.weights import Weights
+from omnirt import ops
+from omnirt.nn.weights import Weights
+
 from .config import SpeakerConfig
 
 

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from ... import _core
-from ...errors import EngineError
+from omnirt import _core
+from omnirt.errors import EngineError
 
 
 def dense(x: Tensor) -> Tensor:

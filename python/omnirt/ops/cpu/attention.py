@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ... import _core
+from omnirt import _core
+
 from ._dense import dense
 
 

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable
 
-from ... import _core
+from omnirt import _core
 
 
 def eager(kernel: Callable) -> Callable:

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ... import _core
+from omnirt import _core
+
 from ._dense import dense
 
 _FEW_ROWS = 8  # up to here reading the weight is the cost, and the C++ kernel reads it fastest

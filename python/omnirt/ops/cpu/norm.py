@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from ... import _core
+from omnirt import _core
+
 from ._dense import dense
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ... import _core
+from omnirt import _core
 
 
 def philox_uniform(seed: int, stream: int, step: int, count: int) -> Tensor:

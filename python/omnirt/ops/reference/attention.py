@@ -1,10 +1,10 @@
-"""Scaled dot-product attention (arXiv 1706.03762), grouped-query, over a paged cache or segments."""
+"""Scaled dot-product attention (arXiv 1706.03762), over a paged cache or over segments."""
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..state import KV_LEN, SLOT
+from omnirt.ops.state import KV_LEN, SLOT
 
 
 def kv_write(

@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from ..state import ROW, SLOT, TEXT_ROWS, TOKEN
+from omnirt.ops.state import ROW, SLOT, TEXT_ROWS, TOKEN
 
 
 def embed(ids: Tensor, table: Tensor) -> Tensor:
-    """Rows of a table. ids: int64 [T]; table: float32 or bfloat16 [V, E]. Returns float32 [T, E]."""
+    """Rows of a table. ids: int64 [T]; table: float32 or bfloat16 [V, E] -> float32 [T, E]."""
     return table[ids].float()
 
 
@@ -21,9 +21,9 @@ def talker_input(
 ) -> Tensor:
     """The talker's next input: its last code's embedding plus the text row that is due.
 
-    Text row ``row`` of a reply with ``text_rows`` rows comes from the ring while there are any, then
-    once from eos_row, then from pad_row for ever.
-    codec_table: [V, E]; ring: float32 [slots, R, E]; eos_row, pad_row: [E]. Returns float32 [B, E].
+    Text row ``row`` of a reply with ``text_rows`` rows comes from the ring while there are any,
+    then once from eos_row, then from pad_row for ever. codec_table: [V, E]; ring: float32 [slots,
+    R, E]; eos_row, pad_row: [E]. Returns float32 [B, E].
     """
     text = []
     for state in states.tolist():

@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor
 
-THINKER, TALKER, FLOW = range(3)  # streams
+from omnirt.ops.state import FLOW
 
 _MASK = 0xFFFFFFFF
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
@@ -48,7 +48,7 @@ def philox_uniform(seed: int, stream: int, step: int, count: int) -> Tensor:
 
 
 def philox_normal(seed: int, frames: int, channels: int) -> Tensor:
-    """Flow noise keyed by (seed, frame, channel), by Box-Muller. Returns float32 [frames, channels].
+    """Flow noise keyed by (seed, frame, channel), by Box-Muller: float32 [frames, channels].
 
     A longer noise starts with the shorter one, so a window sees the same noise as the whole.
     """

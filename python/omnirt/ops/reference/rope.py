@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..state import KV_LEN, POSITION, SLOT
+from omnirt.ops.state import KV_LEN, POSITION, SLOT
 
 
 def rope_angles(
@@ -11,8 +11,8 @@ def rope_angles(
 ) -> tuple[Tensor, Tensor]:
     """cos and sin of every position's angles, float32 [T, D/2] each.
 
-    positions: int64 [axes, T]; inv_freq: float32 [D/2]. ``section`` says how many frequencies follow
-    each axis (time, height, width); without it all follow the first.
+    positions: int64 [axes, T]; inv_freq: float32 [D/2]. ``section`` says how many frequencies
+    follow each axis (time, height, width); without it all follow the first.
     """
     angles = positions.float()[:, :, None] * inv_freq  # [axes, T, D/2]
     if section is None:

@@ -3,8 +3,22 @@
 import torch
 from torch import Tensor
 
-from ..state import KV_LEN, NEXT_POSITION, PENALTY, POSITION, ROW, SEED_HI, SEED_LO, SLOT, STEP
-from ..state import TEMPERATURE, TOKEN, TOP_K, TOP_P
+from omnirt.ops.state import (
+    KV_LEN,
+    NEXT_POSITION,
+    PENALTY,
+    POSITION,
+    ROW,
+    SEED_HI,
+    SEED_LO,
+    SLOT,
+    STEP,
+    TEMPERATURE,
+    TOKEN,
+    TOP_K,
+    TOP_P,
+)
+
 from .random import philox_uniform
 
 
@@ -18,7 +32,9 @@ def probabilities(logits: Tensor, temperature: float, top_k: int, top_p: float) 
         values, order = logits.sort()
         dropped = values.softmax(-1).cumsum(-1) <= 1 - top_p
         dropped[-1] = False
-        logits = logits.masked_fill(torch.zeros_like(dropped).scatter(0, order, dropped), -torch.inf)
+        logits = logits.masked_fill(
+            torch.zeros_like(dropped).scatter(0, order, dropped), -torch.inf
+        )
     return logits.softmax(-1)
 
 
