@@ -41,12 +41,13 @@ class Team {
 
   // Calls f(chunk) once for every chunk in [0, chunks), on the caller and on free workers, and
   // returns when all are done. Chunks are claimed one by one, so they may differ in cost.
-  // f must not throw. chunks < 2^31.
+  // An f that throws ends the process. chunks < 2^31.
   template <class F>
   void run(int chunks, F&& f) {
     using Function = std::remove_reference_t<F>;
     fork_join(
-        chunks, [](void* context, int chunk) { (*static_cast<Function*>(context))(chunk); },
+        chunks,
+        [](void* context, int chunk) noexcept { (*static_cast<Function*>(context))(chunk); },
         const_cast<void*>(static_cast<const void*>(std::addressof(f))));
   }
 

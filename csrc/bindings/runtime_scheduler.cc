@@ -126,7 +126,8 @@ void register_scheduler(py::module_& m) {
            arg("ring_rows"))
       .def("submit", &submit, py::kw_only(), arg("prefill"), arg("thinker_state"),
            arg("talker_state"), arg("thinker_max_tokens"), arg("thinker_stop_ids"),
-           arg("speaks") = false, arg("talker_max_codes") = 0, arg("talker_stop_ids") = std::vector<int>(), arg("wave") = py::none(),
+           arg("speaks") = false, arg("talker_max_codes") = 0,
+           arg("talker_stop_ids") = std::vector<int>(), arg("wave") = py::none(),
            arg("event_capacity") = 64, arg("started") = py::none())
       .def("shutdown", &OwnedScheduler::shutdown)
       .def("stats", &OwnedScheduler::stats);

@@ -5,8 +5,8 @@
 
 namespace omni {
 
-// Reads the prompt of one session piece by piece, so that other sessions' steps run in between. Only
-// the thinker's lane calls it; the destructor may run on any thread, without a lock held.
+// Reads the prompt of one session piece by piece, so that other sessions' steps run in between.
+// Only the thinker's lane calls it; the destructor may run on any thread, without a lock held.
 class PrefillJob {
  public:
   virtual ~PrefillJob() = default;

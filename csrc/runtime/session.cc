@@ -25,8 +25,6 @@ SessionState::SessionState(uint64_t id, SessionParams p)
 
 void SessionState::start_reply() {
   stats.prefill = now();
-  thinker = params.prefill->thinker();
-  talker = params.prefill->talker();
   add_token(thinker.token);
 }
 

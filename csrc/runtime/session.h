@@ -43,7 +43,7 @@ struct SessionState {
   double now() const;
   int text_rows() const { return static_cast<int>(tokens.size()) - 1; }  // written so far
   bool prefilled() const { return !tokens.empty(); }
-  void start_reply();
+  void start_reply();  // the prompt is read: delivers the first id
   void add_token(int id);
   void add_code(int code);
   void add_samples(std::vector<float> samples, bool finished);

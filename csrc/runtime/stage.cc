@@ -24,8 +24,10 @@ bool ThinkerStage::ready(const SessionState& session) const {
 void ThinkerStage::run(SessionState& session, Team& team) {
   if (session.prefilled()) {
     replay(track_, session.thinker, team);
-  } else {
-    read_ = session.params.prefill->step();
+  } else if (session.params.prefill->step()) {
+    session.thinker = session.params.prefill->thinker();
+    session.talker = session.params.prefill->talker();
+    session.params.prefill.reset();  // here, without the lock; with it goes the prompt's memory
   }
 }
 
@@ -33,7 +35,7 @@ void ThinkerStage::commit(SessionState& session) {
   if (session.prefilled()) {
     ++session.stats.thinker_steps;
     session.add_token(session.thinker.token);
-  } else if (read_) {
+  } else if (!session.params.prefill) {
     session.start_reply();
   }
 }
@@ -48,9 +50,7 @@ void TalkerStage::begin(SessionState& session) {
       session.text_done ? session.text_rows() : std::numeric_limits<int32_t>::max();
 }
 
-void TalkerStage::run(SessionState& session, Team& team) {
-  replay(track_, session.talker, team);
-}
+void TalkerStage::run(SessionState& session, Team& team) { replay(track_, session.talker, team); }
 
 void TalkerStage::commit(SessionState& session) {
   ++session.stats.talker_steps;

@@ -27,20 +27,20 @@ class Stage {
   virtual void commit(SessionState& session) = 0;
 };
 
-// Reads the prompt, which yields id g_0. Then pass k takes id g_{k-1}, yields g_k and writes row k-1
-// of the text ring. When the session speaks, it stays at most `ring_rows` rows ahead of the talker.
+// Reads the prompt, which yields id g_0. Then pass k takes id g_{k-1}, yields g_k and writes row
+// k-1 of the text ring. When the session speaks, it stays at most `ring_rows` rows ahead of the
+// talker.
 class ThinkerStage : public Stage {
  public:
   ThinkerStage(Track track, int ring_rows) : track_(track), ring_rows_(ring_rows) {}
   bool ready(const SessionState& session) const override;
-  void begin(SessionState&) override { read_ = false; }
+  void begin(SessionState&) override {}
   void run(SessionState& session, Team& team) override;
   void commit(SessionState& session) override;
 
  private:
   Track track_;
   int ring_rows_;
-  bool read_ = false;  // the step at hand ended the prefill
 };
 
 // Step t reads text row t and yields code c_t.
