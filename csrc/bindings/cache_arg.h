@@ -16,8 +16,10 @@ inline Cache cache_of(Check& check, const char* tables_name, const char* tables_
   check.require(check["D"] <= kMaxHeadDim && check["D"] % 2 == 0,
                 "head size D=" + std::to_string(check["D"]) + ", expected an even size up to " +
                     std::to_string(kMaxHeadDim));
-  return {k_pages.tensor.data, v_pages.tensor.data, k_pages.tensor.dtype,
-          tables.tensor.as<const int32_t>(), check["G"], check["Z"], check["D"], check["W"]};
+  return {k_pages.tensor.data,  v_pages.tensor.data,
+          k_pages.tensor.dtype, tables.tensor.as<const int32_t>(),
+          check["G"],           check["Z"],
+          check["D"],           check["W"]};
 }
 
 // That the first `length` cached rows of a table lie in pages that exist.
@@ -27,9 +29,9 @@ inline void require_pages(const Check& check, const Cache& cache, int64_t slot, 
                     std::to_string(cache.table_width * cache.page));
   for (int64_t i = 0; i * cache.page < length; ++i) {
     int32_t page = cache.tables[slot * cache.table_width + i];
-    check.require(page >= 0 && page < check["P"],
-                  "page " + std::to_string(page) + ", expected 0 <= page < P=" +
-                      std::to_string(check["P"]));
+    check.require(
+        page >= 0 && page < check["P"],
+        "page " + std::to_string(page) + ", expected 0 <= page < P=" + std::to_string(check["P"]));
   }
 }
 

@@ -9,11 +9,10 @@ namespace omni::bindings {
 namespace {
 
 void require_groups(const Check& check) {
-  check.require(check["G"] > 0 && check["H"] % check["G"] == 0 &&
-                    check["H"] / check["G"] <= kMaxGroup,
-                "query heads H=" + std::to_string(check["H"]) + ", expected 1 to " +
-                    std::to_string(kMaxGroup) + " times the key heads G=" +
-                    std::to_string(check["G"]));
+  check.require(
+      check["G"] > 0 && check["H"] % check["G"] == 0 && check["H"] / check["G"] <= kMaxGroup,
+      "query heads H=" + std::to_string(check["H"]) + ", expected 1 to " +
+          std::to_string(kMaxGroup) + " times the key heads G=" + std::to_string(check["G"]));
 }
 
 void kv_write(const Arg& k, const Arg& v, const Arg& table_row, int64_t start, const Arg& k_pages,
@@ -72,8 +71,8 @@ void register_attention(pybind11::module_& m) {
         arg("v_pages"));
   m.def("prefill_attention", &prefill_attention, arg("q"), arg("table_row"), arg("start"),
         arg("k_pages"), arg("v_pages"), arg("out"));
-  m.def("paged_attention", &paged_attention, arg("q"), arg("states"), arg("tables"),
-        arg("k_pages"), arg("v_pages"), arg("partial"), arg("out"));
+  m.def("paged_attention", &paged_attention, arg("q"), arg("states"), arg("tables"), arg("k_pages"),
+        arg("v_pages"), arg("partial"), arg("out"));
 }
 
 }  // namespace omni::bindings

@@ -17,10 +17,10 @@ void embed(const Arg& ids, const Arg& table, const Arg& out) {
     check.require(id[t] >= 0 && id[t] < check["V"],
                   "ids[" + std::to_string(t) + "] is " + std::to_string(id[t]) +
                       ", expected 0 <= id < V=" + std::to_string(check["V"]));
-  launch("embed", kernels().embed,
-         Embed{id, stored(table.tensor), out.tensor.as<float>(), check["T"], check["V"],
-               check["E"]},
-         {ids, table, out});
+  launch(
+      "embed", kernels().embed,
+      Embed{id, stored(table.tensor), out.tensor.as<float>(), check["T"], check["V"], check["E"]},
+      {ids, table, out});
 }
 
 void state_embed(const Arg& states, const Arg& table, const Arg& out) {

@@ -40,9 +40,9 @@ void state_rope_angles(const Arg& states, const Arg& inv_freq, const Arg& cos, c
 }
 
 void require_halves(const Check& check) {
-  check.require(check["D"] == 2 * check["F"], "head size D=" + std::to_string(check["D"]) +
-                                                  ", expected twice the angles F=" +
-                                                  std::to_string(check["F"]));
+  check.require(check["D"] == 2 * check["F"],
+                "head size D=" + std::to_string(check["D"]) +
+                    ", expected twice the angles F=" + std::to_string(check["F"]));
 }
 
 void rope(const Arg& x, const Arg& cos, const Arg& sin, const Arg& out) {

@@ -20,8 +20,8 @@ void sample(const Arg& states, const Arg& logits, const Arg& seen, const Arg& su
   require_slots(check, state, check["S"]);
   launch("sample", kernels().sample,
          Sample{state, logits.tensor.as<float>(), seen.tensor.as<uint8_t>(),
-                suppress.tensor.as<uint8_t>(), work.tensor.as<float>(),
-                order.tensor.as<int32_t>(), check["B"], check["V"], stream},
+                suppress.tensor.as<uint8_t>(), work.tensor.as<float>(), order.tensor.as<int32_t>(),
+                check["B"], check["V"], stream},
          {states, logits, seen, suppress, work, order});
 }
 

@@ -49,8 +49,8 @@ inline bool is_dense(const dlpack::View& view) {
 
 inline Tensor tensor_of(const dlpack::View& view) {
   if (view.device.type != dlpack::kCpu)
-    throw std::invalid_argument("tensor on DLPack device type " +
-                                std::to_string(view.device.type) + ": move it to the CPU");
+    throw std::invalid_argument("tensor on DLPack device type " + std::to_string(view.device.type) +
+                                ": move it to the CPU");
   if (view.ndim > kMaxDims)
     throw std::invalid_argument("tensor of " + std::to_string(view.ndim) + " axes: at most " +
                                 std::to_string(kMaxDims));

@@ -12,7 +12,7 @@ namespace omni {
 const KernelTable& kernels();
 
 std::string isa();
-std::vector<std::string> isas();  // that this machine runs, widest last
+std::vector<std::string> isas();        // that this machine runs, widest last
 void set_isa(const std::string& name);  // throws std::invalid_argument
 
 }  // namespace omni

@@ -11,7 +11,8 @@ void lookup(Stored table, int64_t vocab, int64_t dim, int64_t id, float* out) {
     return;
   }
   with_type(table.data, table.dtype, [&](auto* rows) {
-    sweep(dim, [&](int64_t i, auto lanes) { store(out + i, load(rows + id * dim + i, lanes), lanes); });
+    sweep(dim,
+          [&](int64_t i, auto lanes) { store(out + i, load(rows + id * dim + i, lanes), lanes); });
   });
 }
 

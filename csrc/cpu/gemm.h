@@ -9,11 +9,11 @@
 namespace omni::OMNI_ISA {
 namespace {
 
-constexpr int kTileRows = 6;                  // rows of x in registers
-constexpr int kTileCols = 2 * kLanes;         // outputs in registers
-constexpr int64_t kDepth = 256;               // inputs of one packed panel
-constexpr int64_t kCols = 128;                // outputs of one packed block: 128 KiB, the L2's share
-constexpr int64_t kRows = 64 * kTileRows;     // rows that share a packed block before it is repacked
+constexpr int kTileRows = 6;               // rows of x in registers
+constexpr int kTileCols = 2 * kLanes;      // outputs in registers
+constexpr int64_t kDepth = 256;            // inputs of one packed panel
+constexpr int64_t kCols = 128;             // outputs of one packed block: 128 KiB, the L2's share
+constexpr int64_t kRows = 64 * kTileRows;  // rows that share a packed block before it is repacked
 
 // panel[k][col] = weight[col][k], widened; absent columns are zero.
 template <class T>

@@ -7,8 +7,9 @@
 namespace omni::OMNI_ISA {
 namespace {
 
-// out[b][r] = x[b] . w[r] for B rows of x and R rows of w. Every product has one accumulator and one
-// order of summation, whatever B and R are, so a row's result does not depend on its neighbours.
+// out[b][r] = x[b] . w[r] for B rows of x and R rows of w. Every product has one accumulator and
+// one order of summation, whatever B and R are, so a row's result does not depend on its
+// neighbours.
 template <int B, int R, class T>
 inline void dot_tile(const float* x, const T* w, int64_t k, float (&out)[B][R]) {
   Vec acc[B][R] = {};
@@ -35,7 +36,7 @@ inline void gemv_tile(const Linear& a, const T* weight, int64_t first_row, int64
 // Outputs [first, last) of B rows.
 template <int B, class T>
 inline void gemv_rows(const Linear& a, const T* weight, int64_t row, int64_t first, int64_t last) {
-  constexpr int kTile = B <= 2 ? 4 : 2;
+  constexpr int kTile = B == 1 ? 8 : B == 4 ? 3 : 4;  // enough sums in flight, all in registers
   int64_t n = first;
   for (; n + kTile <= last; n += kTile) gemv_tile<B, kTile>(a, weight, row, n);
   for (; n < last; ++n) gemv_tile<B, 1>(a, weight, row, n);

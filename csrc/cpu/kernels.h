@@ -66,11 +66,11 @@ struct StateEmbed {
 };
 
 struct TalkerInput {
-  const StepState* states;   // [batch]
-  Stored table;              // [vocab, dim]
-  const float* ring;         // [slots, ring_rows, dim]
-  Stored eos_row, pad_row;   // [dim]
-  float* out;                // [batch, dim]
+  const StepState* states;  // [batch]
+  Stored table;             // [vocab, dim]
+  const float* ring;        // [slots, ring_rows, dim]
+  Stored eos_row, pad_row;  // [dim]
+  float* out;               // [batch, dim]
   int64_t batch, vocab, dim, ring_rows;
 };
 
@@ -109,9 +109,9 @@ struct Rope {
 
 // The cached keys and values of one layer, and which pages belong to whom.
 struct Cache {
-  void* k;              // [pages, kv_heads, page, dim]
-  void* v;              // [pages, kv_heads, page, dim]
-  DType dtype;          // of both
+  void* k;                // [pages, kv_heads, page, dim]
+  void* v;                // [pages, kv_heads, page, dim]
+  DType dtype;            // of both
   const int32_t* tables;  // [slots, table_width]: page numbers in order
   int64_t kv_heads, page, dim, table_width;
 };

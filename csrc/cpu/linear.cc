@@ -21,7 +21,7 @@ void add_bias(const Linear& a, int64_t row, int64_t row_end, int64_t col, int64_
 template <class T>
 void gemv(const Linear& a, const T* weight, Team& team) {
   int64_t row_bytes = larger(1, a.k * static_cast<int64_t>(sizeof(T)));
-  int64_t block = larger(4, kGemvChunkBytes / row_bytes / 4 * 4);
+  int64_t block = larger(8, kGemvChunkBytes / row_bytes / 24 * 24);
   team.run(static_cast<int>(ceil_div(a.n, block)), [&](int chunk) {
     int64_t first = chunk * block, last = smaller(a.n, first + block);
     gemv_block(a, weight, first, last);

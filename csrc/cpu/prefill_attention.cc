@@ -5,16 +5,16 @@
 namespace omni::OMNI_ISA {
 namespace {
 
-constexpr int64_t kTile = 64;          // cached rows that are scored together
-constexpr int64_t kQueries = 96;       // (row, head) pairs of one chunk
-constexpr int64_t kPad = 2 * kLanes;   // panels are whole tiles wide
+constexpr int64_t kTile = 64;         // cached rows that are scored together
+constexpr int64_t kQueries = 96;      // (row, head) pairs of one chunk
+constexpr int64_t kPad = 2 * kLanes;  // panels are whole tiles wide
 
 // The buffers of one chunk: about 200 KiB for heads of 128.
 struct Block {
-  alignas(64) float q[kQueries * kMaxHeadDim];     // [pairs, dim], scaled
-  alignas(64) float sums[kQueries * kMaxHeadDim];  // [pairs, dim]
-  alignas(64) float scores[kQueries * kTile];      // [pairs, kTile]
-  alignas(64) float keys[kTile * kMaxHeadDim];     // panels [kTile / kPad][dim][kPad]
+  alignas(64) float q[kQueries * kMaxHeadDim];             // [pairs, dim], scaled
+  alignas(64) float sums[kQueries * kMaxHeadDim];          // [pairs, dim]
+  alignas(64) float scores[kQueries * kTile];              // [pairs, kTile]
+  alignas(64) float keys[kTile * kMaxHeadDim];             // panels [kTile / kPad][dim][kPad]
   alignas(64) float values[kTile * (kMaxHeadDim + kPad)];  // panels [dim / kPad][kTile][kPad]
   Running state[kQueries];
 };
@@ -60,7 +60,8 @@ void fold_tile(Block& block, int64_t pairs, int64_t group, int64_t first_row, in
     for (int64_t t = larger(0, visible); t < kTile; ++t) scores[t] = kNoScore;
     float factor = take_tile(block.state[p], scores, kTile);
     float* sums = block.sums + p * dim;
-    sweep(dim, [&](int64_t i, auto lanes) { store(sums + i, load(sums + i, lanes) * factor, lanes); });
+    sweep(dim,
+          [&](int64_t i, auto lanes) { store(sums + i, load(sums + i, lanes) * factor, lanes); });
   }
 }
 
@@ -73,7 +74,8 @@ void attend_tile(Block& block, const Cache& cache, int64_t pairs, int64_t group,
                   dim);
 }
 
-void load_queries(const PrefillAttention& a, int64_t row, int64_t rows, int64_t head, Block& block) {
+void load_queries(const PrefillAttention& a, int64_t row, int64_t rows, int64_t head,
+                  Block& block) {
   int64_t dim = a.cache.dim, group = a.heads / a.cache.kv_heads;
   float scale = 1.f / sqrtf(static_cast<float>(dim));
   for (int64_t p = 0; p < rows * group; ++p) {

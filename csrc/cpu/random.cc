@@ -37,8 +37,7 @@ void philox_normal(const PhiloxNormal& a, Team& team) {
       uint32_t f = static_cast<uint32_t>(frame);
       Words words = random_words({static_cast<uint32_t>(c), f, kFlowStream, 0}, low, high);
       double radius = ::sqrt(-2 * ::log(unit(words.x0)));
-      a.out[frame * a.channels + c] =
-          static_cast<float>(radius * ::cos(kTwoPi * unit(words.x1)));
+      a.out[frame * a.channels + c] = static_cast<float>(radius * ::cos(kTwoPi * unit(words.x1)));
     }
   });
 }

@@ -1,10 +1,13 @@
 // A vector of the width of one instruction set, by the vector extensions of GCC and Clang.
 //
 // Included only by sources that are compiled once per instruction set. Everything lives in an
-// unnamed namespace inside omni::OMNI_ISA: an inline function shared between those objects would let
-// the linker keep a copy that this machine cannot run.
+// unnamed namespace inside omni::OMNI_ISA: an inline function shared between those objects would
+// let the linker keep a copy that this machine cannot run.
 #pragma once
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -27,7 +30,7 @@ struct Part {
   int count;
 };
 
-inline Vec splat(float value) { return Vec{} + value; }
+inline Vec splat(float value) { return value - Vec{}; }  // x - 0 folds to x, x + 0 does not
 
 inline float widen(float value) { return value; }
 inline float widen(bf16 value) {
@@ -41,10 +44,21 @@ inline Vec load(const float* from, Full = {}, float /*rest*/ = 0) {
   return value;
 }
 
+// Zero-extends. GCC 12 splits __builtin_convertvector in two halves, hence the intrinsics.
+inline BitVec extend(HalfVec half) {
+#if defined(__AVX512F__)
+  return (BitVec)_mm512_cvtepu16_epi32((__m256i)half);
+#elif defined(__AVX2__)
+  return (BitVec)_mm256_cvtepu16_epi32((__m128i)half);
+#else
+  return __builtin_convertvector(half, BitVec);
+#endif
+}
+
 inline Vec load(const bf16* from, Full = {}, float /*rest*/ = 0) {
   HalfVec half;
   memcpy(&half, from, sizeof(half));
-  return (Vec)(__builtin_convertvector(half, BitVec) << 16);
+  return (Vec)(extend(half) << 16);
 }
 
 template <class T>

@@ -20,7 +20,9 @@ inline float take_tile(Running& state, float* scores, int64_t count) {
   for (int64_t t = 0; t < count; ++t) top = scores[t] > top ? scores[t] : top;
   float factor = expf(state.top - top);
   Vec total{};
-  sweep(count, [&](int64_t t, auto lanes) { store(scores + t, exp(load(scores + t, lanes) - top), lanes); });
+  sweep(count, [&](int64_t t, auto lanes) {
+    store(scores + t, exp(load(scores + t, lanes) - top), lanes);
+  });
   sweep(count, [&](int64_t t, auto lanes) { total += load(scores + t, lanes); });
   state.total = state.total * factor + sum(total);
   state.top = top;

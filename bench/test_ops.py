@@ -1,0 +1,115 @@
+"""Every hot op on both backends, at the released 3B model's sizes: pytest bench/test_ops.py
+
+The rate beside each time is the memory that the op must read (GB/s), or its arithmetic (GFLOP/s).
+"""
+
+import pytest
+import torch
+
+from omnirt import ops
+from omnirt.ops.state import KV_LEN, new_states, set_sampling
+
+HIDDEN, MLP, HEADS, KV_HEADS, HEAD, VOCAB, PAGE = 2048, 11008, 16, 2, 128, 151936, 64
+CONTEXT = 4096
+BF16 = torch.bfloat16
+
+
+@pytest.fixture(params=["reference", "cpu"])
+def run(request, benchmark):
+    """run(name, *args, bytes=, flops=): times the op on one backend."""
+
+    def time(name: str, *args, bytes: float = 0, flops: float = 0) -> None:
+        with ops.use(request.param):
+            benchmark(getattr(ops, name), *args)
+        seconds = benchmark.stats.stats.median
+        benchmark.extra_info |= {"GB/s": bytes / seconds / 1e9, "GFLOP/s": flops / seconds / 1e9}
+
+    return time
+
+
+def pages(context: int = CONTEXT) -> list[torch.Tensor]:
+    """k_pages, v_pages of one layer and one sequence."""
+    return [torch.randn(context // PAGE, KV_HEADS, PAGE, HEAD).to(BF16) for _ in range(2)]
+
+
+def states() -> torch.Tensor:
+    """A step in the middle of a reply."""
+    made = new_states()
+    set_sampling(made, 0.9, 40, 0.8, 1.05)
+    made[:, KV_LEN] = CONTEXT - 1
+    return made
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, BF16], ids=str)
+@pytest.mark.parametrize("rows", [1, 4, 64, 512])
+def test_linear(run, rows, dtype):
+    weight = torch.randn(MLP, HIDDEN).to(dtype)
+    flops = 2 * rows * weight.numel()
+    run("linear", torch.randn(rows, HIDDEN), weight, bytes=weight.nbytes, flops=flops)
+
+
+@pytest.mark.parametrize("rows", [1, 512])
+def test_add_rms_norm(run, rows):
+    x = torch.randn(rows, HIDDEN)
+    run("add_rms_norm", x, x, torch.ones(HIDDEN), 1e-6, bytes=2 * x.nbytes)
+
+
+def test_layer_norm(run):
+    x = torch.randn(512, 1280)
+    run("layer_norm", x, torch.ones(1280), torch.zeros(1280), 1e-5, bytes=x.nbytes)
+
+
+@pytest.mark.parametrize("rows", [1, 512])
+def test_silu_mul(run, rows):
+    x = torch.randn(rows, MLP)
+    run("silu_mul", x, x, bytes=2 * x.nbytes)
+
+
+def test_gelu(run):
+    x = torch.randn(512, 5120)
+    run("gelu", x, bytes=x.nbytes)
+
+
+def test_embed(run):
+    table = torch.randn(1000, HIDDEN).to(BF16)
+    run("embed", torch.arange(512), table, bytes=512 * HIDDEN * 2)
+
+
+def test_rope(run):
+    angles = [torch.randn(512, HEAD // 2) for _ in range(2)]
+    x = torch.randn(512, HEADS, HEAD)
+    run("rope", x, *angles, bytes=x.nbytes)
+
+
+def test_rope_append(run):
+    q, k = torch.randn(1, HEADS, HEAD), torch.randn(1, KV_HEADS, HEAD)
+    angles = [torch.randn(1, HEAD // 2) for _ in range(2)]
+    table = torch.arange(CONTEXT // PAGE, dtype=torch.int32)[None]
+    run("rope_append", q, k, k, *angles, states(), table, *pages(), bytes=q.nbytes)
+
+
+def test_paged_attention(run):
+    cache, table = pages(), torch.arange(CONTEXT // PAGE, dtype=torch.int32)[None]
+    q = torch.randn(1, HEADS, HEAD)
+    run("paged_attention", q, states(), table, *cache, bytes=2 * cache[0].nbytes)
+
+
+def test_prefill_attention(run):
+    rows, table = 512, torch.arange(CONTEXT // PAGE, dtype=torch.int32)
+    flops = 4 * HEADS * HEAD * rows * (CONTEXT - rows / 2)
+    q = torch.randn(rows, HEADS, HEAD)
+    run("prefill_attention", q, table, CONTEXT - rows, *pages(), flops=flops)
+
+
+def test_segment_attention(run):
+    q, k, v = (torch.randn(2048, 16, 80) for _ in range(3))
+    run("segment_attention", q, k, v, list(range(0, 2049, 64)), flops=4 * 2048 * 64 * 16 * 80)
+
+
+def test_sample(run):
+    logits, marks = 5 * torch.randn(1, VOCAB), torch.zeros(1, VOCAB, dtype=torch.uint8)
+    run("sample", states(), logits, marks, marks[0], 0, bytes=logits.nbytes)
+
+
+def test_philox_normal(run):
+    run("philox_normal", 1, 500, 80)
