@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from unittest import mock
 
 import numpy as np
-import pytest
 import torch
 
+from hf import transformers
 from omnirt.ops.reference.random import philox_uniform
 from omnirt.ops.state import TALKER
 from omnirt.types import PromptInputs
-
-transformers = pytest.importorskip("transformers", reason="parity needs transformers 4.57.1")
 
 
 @dataclass(frozen=True)

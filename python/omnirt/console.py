@@ -45,7 +45,7 @@ def write_wav(path: str, samples: np.ndarray, sample_rate: int) -> None:
     """Write float32 [n] in [-1, 1] as 16-bit mono. InputError if the file can't be written."""
     data = (np.clip(samples, -1, 1) * 32767).round().astype("<i2").tobytes()
     try:
-        with wave.open(path, "wb") as file:
+        with open(path, "wb") as raw, wave.open(raw, "wb") as file:
             file.setnchannels(1)
             file.setsampwidth(2)
             file.setframerate(sample_rate)

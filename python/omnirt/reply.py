@@ -76,8 +76,8 @@ class ReplyStream(Iterator[Event]):
     def stats(self) -> Stats:
         """What the reply cost so far."""
         told = self._session.core.stats()
-        rate = self._session.sample_rate
-        seconds = told.pop("samples") / rate if rate else 0.0
+        samples = told.pop("samples")
+        seconds = samples / self._session.sample_rate if samples else 0.0
         return Stats(
             prompt_tokens=self._prompt_tokens, seed=self._seed, audio_seconds=seconds, **told
         )

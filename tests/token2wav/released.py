@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from tests.hf import transformers
+from hf import transformers
 from tests.stubs import DictWeights
 
 from omnirt.token2wav.config import Token2WavConfig
