@@ -1,7 +1,7 @@
 """A spoken question through a full-size checkpoint: time of each stage and peak memory.
 
-    python bench/write_checkpoint.py --preset 3b FOLDER
-    python bench/full_size.py FOLDER --out bench/results/full_size_3b.json
+First: python bench/write_checkpoint.py (see its help); then
+python bench/full_size.py FOLDER --out bench/results/full_size_3b.json
 """
 
 import argparse
@@ -12,7 +12,6 @@ from importlib import resources
 from pathlib import Path
 
 import machine
-
 from omnirt import FlowParams, OmniRuntime, SamplingParams
 from omnirt.conversation import ask
 
