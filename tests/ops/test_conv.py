@@ -91,7 +91,7 @@ def test_snake_is_the_formula(backend, length):
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("length", LENGTHS)
 def test_snake_is_the_released_one(backend, length):
-    from tests.token2wav.released import released
+    from hf_token2wav import released
 
     x, alpha, beta = _randn(1, 7, length), _randn(7, seed=1) * 0.5, _randn(7, seed=2) * 0.5
     theirs = released.TorchActivation1d(activation=released.SnakeBeta(7))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from tests.token2wav.released import build
 
+from hf_token2wav import build
 from omnirt.token2wav.bigvgan import BigVGAN
 
 

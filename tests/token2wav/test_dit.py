@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from tests.token2wav.released import build, drain, speakers
 
+from hf_token2wav import build, drain, speakers
 from omnirt.token2wav.dit import DiT
 
 LENGTHS = (1, 11, 12, 13, 24, 25, 100)

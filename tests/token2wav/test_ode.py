@@ -4,8 +4,8 @@ import math
 
 import pytest
 import torch
-from tests.token2wav.released import drain, released
 
+from hf_token2wav import drain, released
 from omnirt.token2wav import ode
 from omnirt.types import FlowParams
 

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from tests.token2wav.released import build
 
+from hf_token2wav import build
 from omnirt.token2wav.speaker import SpeakerEncoder
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from tests.token2wav.released import FakeSpeaker, build, drain, ours, speakers
 
+from hf_token2wav import FakeSpeaker, build, drain, ours, speakers
 from omnirt.errors import CheckpointError, InputError, OmniError
 from omnirt.token2wav.model import Token2Wav
 from omnirt.types import FlowParams

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from hf import transformers
-from tests.stubs import DictWeights
 
+from hf import transformers
 from omnirt.token2wav.config import Token2WavConfig
 from omnirt.token2wav.model import Token2Wav
+from stubs import DictWeights
 
 released = pytest.importorskip("transformers.models.qwen2_5_omni.modeling_qwen2_5_omni")
 
