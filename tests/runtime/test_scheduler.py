@@ -1,0 +1,270 @@
+"""Scheduler, sessions and plans through Python, on small decoders made of the real kernels."""
+
+import ctypes
+import gc
+import threading
+import time
+import weakref
+
+import numpy as np
+import pytest
+import torch
+
+from omnirt import _core, ops
+from omnirt.errors import CapacityError, EngineError
+from omnirt.ops.state import OPEN_TEXT, SLOT, TEXT_ROWS, TOKEN, new_states, set_sampling
+
+VOCAB, RING, SLOTS = 32, 8, 3
+
+
+class Decoders:
+    """Both count: each step's id is the last one plus 1, modulo VOCAB."""
+
+    def __init__(self, work: int = 0) -> None:
+        """work: width of a matrix product that only takes time."""
+        self.ring = torch.zeros(SLOTS, RING, VOCAB)
+        self.weight = torch.eye(VOCAB).roll(1, 0).contiguous()
+        self.quiet = torch.zeros(VOCAB)
+        self.seen, self.suppress = torch.zeros(SLOTS, VOCAB).byte(), torch.zeros(VOCAB).byte()
+        self.load = torch.randn(work, work) if work else None
+        self.thinker = self._record("thinker", self._think)
+        self.talker = self._record("talker", self._talk)
+
+    def _record(self, name, step):
+        plan, states = _core.Plan(name), self.state()
+        states[:, TEXT_ROWS] = OPEN_TEXT
+        with plan.recording():
+            step(states)
+        return plan, states
+
+    def _think(self, states) -> None:
+        e = ops.state_embed(states, self.eye)
+        ops.ring_append(states, e, torch.zeros_like(e), self.ring)
+        self._next(states, e)
+
+    def _talk(self, states) -> None:
+        x = ops.talker_input(states, self.eye, self.ring * 0, self.quiet, self.quiet)
+        self._next(states, x)
+
+    def _next(self, states, x) -> None:
+        if self.load is not None:
+            ops.linear(self.load[:1], self.load)
+        ops.sample(states, ops.linear(x, self.weight), self.seen, self.suppress, 0)
+
+    @property
+    def eye(self):
+        return torch.eye(VOCAB)
+
+    def state(self, slot: int = 0, token: int = 0):
+        states = new_states()
+        set_sampling(states, 0.0, 0, 1.0, 1.0)
+        states[:, SLOT], states[:, TOKEN] = slot, token
+        return states
+
+    def options(self, slot: int = 0, **changed) -> dict:
+        """A reply of ids 3 ... 20 and codes 6 ... 29; each stops at the next one."""
+        return {
+            "prefill": iter([None, None]),
+            "thinker_state": self.state(slot, 3),
+            "talker_state": self.state(slot, 5),
+            "thinker_max_tokens": 10**6,
+            "thinker_stop_ids": [20],
+            "speaks": True,
+            "talker_max_codes": 4096,
+            "talker_stop_ids": [30],
+            "wave": wave,
+        } | changed
+
+
+def wave(codes):
+    for code in codes:
+        yield None
+        yield np.full(4, code, np.float32)
+
+
+@pytest.fixture
+def decoders():
+    return Decoders()
+
+
+@pytest.fixture
+def scheduler(decoders):
+    scheduler = _core.Scheduler(decoders.thinker, decoders.talker, RING)
+    yield scheduler
+    scheduler.shutdown()
+
+
+def events_of(session) -> list:
+    events = []
+    while not events or not isinstance(events[-1], _core.DoneEvent):
+        events.append(session.next(timeout=30))
+        assert events[-1] is not None
+    return events
+
+
+def test_a_reply_has_all_its_parts(decoders, scheduler):
+    started = time.monotonic()
+    session = scheduler.submit(**decoders.options(), started=started)
+    events = events_of(session)
+    tokens = [e for e in events if isinstance(e, _core.TokenEvent)]
+    audio = [e for e in events if isinstance(e, _core.AudioEvent)]
+    codes = list(range(6, 30))
+    assert [e.id for e in tokens] == session.tokens() == list(range(3, 21))
+    assert [e.stop for e in tokens] == [False] * 17 + [True]
+    assert session.codes() == codes
+    assert [e.start for e in audio] == list(range(0, 4 * len(codes), 4))
+    assert all(e.samples.dtype == np.float32 for e in audio)
+    np.testing.assert_array_equal(np.concatenate([e.samples for e in audio]), np.repeat(codes, 4))
+    times = [e.time for e in events]
+    assert times[0] >= 0
+    assert times[-1] <= time.monotonic() - started
+    stats = session.stats()
+    assert (stats["text_tokens"], stats["codes"], stats["samples"]) == (18, 24, 96)
+    assert (stats["thinker_steps"], stats["talker_steps"]) == (17, 25)
+    assert events[-1].finish_reason == stats["finish_reason"] == "stop"
+    order = ["prefill", "first_text", "first_code", "first_audio", "total"]
+    assert [stats[k] for k in order] == sorted(stats[k] for k in order)
+    assert session.join(timeout=30)
+    assert scheduler.stats()["talker"]["steps"] == 25
+
+
+def test_samples_outlive_their_event(decoders, scheduler):
+    session = scheduler.submit(**decoders.options())
+    samples = [e.samples for e in events_of(session) if isinstance(e, _core.AudioEvent)]
+    del session
+    gc.collect()
+    assert samples[-1].tolist() == [29.0] * 4
+
+
+def test_text_only_needs_no_talker(decoders):
+    scheduler = _core.Scheduler(decoders.thinker, None, RING)
+    session = scheduler.submit(**decoders.options(speaks=False, wave=None))
+    assert len(events_of(session)) == 19
+    assert list(scheduler.stats()) == ["thinker"]
+    with pytest.raises(ValueError, match="no talker"):
+        scheduler.submit(**decoders.options())
+    scheduler.shutdown()
+
+
+class WaveError(Exception):
+    pass
+
+
+def failing(*_):
+    yield None
+    raise WaveError("no sound")
+
+
+@pytest.mark.parametrize("stage", ["prefill", "wave"])
+def test_python_errors_reach_the_reader_with_their_type(decoders, scheduler, stage):
+    options = {"prefill": failing()} if stage == "prefill" else {"wave": failing}
+    session = scheduler.submit(**decoders.options(**options))
+    for _ in range(2):
+        with pytest.raises(WaveError, match="no sound"):
+            events_of(session)
+    assert len(events_of(scheduler.submit(**decoders.options(slot=1)))) == 43
+
+
+def test_wave_must_yield_float32(decoders, scheduler):
+    session = scheduler.submit(**decoders.options(wave=lambda codes: iter([np.zeros(3)])))
+    with pytest.raises(TypeError, match="float32"):
+        events_of(session)
+
+
+def test_next_returns_none_after_its_timeout(decoders, scheduler):
+    gate = threading.Event()
+    session = scheduler.submit(**decoders.options(prefill=iter(gate.wait, True)))
+    started = time.monotonic()
+    assert session.next(timeout=0.12) is None
+    assert time.monotonic() - started >= 0.12
+    assert not session.join(timeout=0.01)
+    gate.set()
+    assert len(events_of(session)) == 43
+
+
+def test_cancel_ends_and_frees(decoders, scheduler):
+    class Sound:
+        def __call__(self, codes):
+            return iter([])
+
+    sound = Sound()
+    freed = weakref.ref(sound)
+    session = scheduler.submit(**decoders.options(thinker_stop_ids=[], wave=sound))
+    del sound
+    session.cancel()
+    assert session.join(timeout=30)
+    assert session.next().finish_reason == "cancelled"
+    deadline = time.monotonic() + 30
+    while freed() is not None and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert freed() is None
+
+
+def test_dropping_the_session_stops_it(decoders, scheduler):
+    session = scheduler.submit(**decoders.options(speaks=False, wave=None, thinker_stop_ids=[]))
+    session.next()
+    del session
+    gc.collect()
+    time.sleep(0.05)
+    steps = scheduler.stats()["thinker"]["steps"]
+    time.sleep(0.05)
+    assert scheduler.stats()["thinker"]["steps"] == steps
+
+
+def test_shutdown_is_an_error_for_live_sessions(decoders, scheduler):
+    session = scheduler.submit(**decoders.options(thinker_stop_ids=[]))
+    scheduler.shutdown()
+    with pytest.raises(EngineError, match="closed"):
+        events_of(session)
+    with pytest.raises(EngineError, match="closed"):
+        scheduler.submit(**decoders.options())
+
+
+def test_steps_go_on_while_another_thread_holds_the_gil():
+    decoders = Decoders(work=256)
+    scheduler = _core.Scheduler(decoders.thinker, None, RING)
+    session = scheduler.submit(
+        **decoders.options(speaks=False, wave=None, thinker_stop_ids=[], event_capacity=10**6)
+    )
+    session.next()
+    before = session.stats()["thinker_steps"]
+    ctypes.PyDLL(None).usleep(500_000)  # a PyDLL call keeps the GIL
+    after = session.stats()["thinker_steps"]
+    scheduler.shutdown()
+    assert after - before > 500
+
+
+def test_a_plan_keeps_what_it_touches_alive():
+    plan, out = _core.Plan("plan"), torch.zeros(4)
+    gate, up = torch.ones(4), torch.full((4,), 3.0)
+    with plan.recording():
+        assert _core.Plan.is_recording()
+        _core.silu_mul(gate, up, out)
+    assert not _core.Plan.is_recording()
+    assert (plan.name, plan.calls, len(plan)) == ("plan", ["silu_mul"], 1)
+    kept, want = weakref.ref(up), out.clone()
+    up[:] *= 2
+    del gate, up
+    gc.collect()
+    assert kept() is not None
+    plan.run()
+    torch.testing.assert_close(out, 2 * want)
+    del plan
+    gc.collect()
+    assert kept() is None
+
+
+def test_pages_are_written_into_the_callers_table():
+    tables = torch.zeros(2, 3, dtype=torch.int32)
+    pages = _core.PageAllocator(4, 64, tables)
+    pages.open(1, 65)
+    assert tables.tolist() == [[-1, -1, -1], [0, 1, -1]]
+    assert pages.fits(128)
+    assert not pages.fits(129)
+    with pytest.raises(CapacityError, match=r"needs 3 .* free are 2"):
+        pages.open(0, 129)
+    pages.truncate(1, 64)
+    pages.close(1)
+    assert pages.free_pages == 4
+    with pytest.raises(ValueError, match="i32|int32"):
+        _core.PageAllocator(4, 64, torch.zeros(2, 3))
