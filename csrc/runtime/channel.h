@@ -29,17 +29,17 @@ class Channel {
     return capacity_ - queue_.size();
   }
 
+  // Does not wake the reader, which costs microseconds: call wake() once no lock is held.
   void push(T value) {
-    {
-      std::lock_guard lock(mutex_);
-      if (ended_) return;
-      if (queue_.size() == capacity_) {
-        throw std::logic_error("channel of " + std::to_string(capacity_) + " places is full");
-      }
-      queue_.push_back(std::move(value));
+    std::lock_guard lock(mutex_);
+    if (ended_) return;
+    if (queue_.size() == capacity_) {
+      throw std::logic_error("channel of " + std::to_string(capacity_) + " places is full");
     }
-    changed_.notify_one();
+    queue_.push_back(std::move(value));
   }
+
+  void wake() { changed_.notify_one(); }
 
   void close() { end(nullptr, false); }
   void fail(std::exception_ptr error) { end(std::move(error), false); }

@@ -14,11 +14,9 @@ double seconds(Clock::duration duration) { return std::chrono::duration<double>(
 Lane::Lane(Monitor& monitor, std::unique_ptr<Stage> stage)
     : monitor_(monitor), stage_(std::move(stage)), thread_([this] { serve(); }) {}
 
-Lane::~Lane() { thread_.join(); }
+void Lane::join() { thread_.join(); }
 
-void Lane::wake_for(const SessionState& session) {
-  if (idle_ && ready(session)) wake();
-}
+bool Lane::awaits(const SessionState& session) const { return idle_ && ready(session); }
 
 void Lane::serve() {
   Team team;
@@ -70,13 +68,16 @@ void Lane::step(SessionState& session, Team& team) {
   const auto end = Clock::now();
 
   Jobs retired;
-  std::lock_guard lock(monitor_.mutex);
+  std::unique_lock lock(monitor_.mutex);
   count(begin, end);
   --session.working;
   if (error && !session.ended) session.error = error;
   if (!error && !session.ended) stage_->commit(session);
   retired = monitor_.settle_locked(session);
-  monitor_.wake_lanes(session);
+  const std::vector<Lane*> idle = monitor_.idle_lanes(session);
+  lock.unlock();  // who is woken would wait for it
+  for (Lane* lane : idle) lane->wake();
+  session.events.wake();
 }
 
 void Lane::count(Clock::time_point begin, Clock::time_point end) {

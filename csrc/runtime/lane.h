@@ -15,12 +15,14 @@ class Lane {
  public:
   // Starts to serve. Monitor::lanes must list it before a session can wake it.
   Lane(Monitor& monitor, std::unique_ptr<Stage> stage);
-  // Waits for the step at hand. Monitor::stopping must be set.
-  ~Lane();
 
-  // With Monitor::mutex held. Does nothing while the lane is in a step: it will look by itself.
-  void wake_for(const SessionState& session);
-  void wake() { work_.notify_one(); }  // to see Monitor::stopping
+  // Waits for the end of the step at hand, once Monitor::stopping is set. Lanes wake each other:
+  // all must be joined before one is destroyed.
+  void join();
+  void wake() { work_.notify_one(); }
+
+  // With Monitor::mutex held. False while the lane is in a step: it will look by itself.
+  bool awaits(const SessionState& session) const;
   const LaneStats& stats() const { return stats_; }
 
  private:

@@ -1,5 +1,7 @@
 #include "runtime/monitor.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "runtime/lane.h"
@@ -18,8 +20,11 @@ Jobs Monitor::settle_locked(SessionState& session) {
   return {std::move(session.params.prefill), std::move(session.params.wave)};
 }
 
-void Monitor::wake_lanes(const SessionState& session) {
-  for (Lane* lane : lanes) lane->wake_for(session);
+std::vector<Lane*> Monitor::idle_lanes(const SessionState& session) const {
+  std::vector<Lane*> idle;
+  std::copy_if(lanes.begin(), lanes.end(), std::back_inserter(idle),
+               [&](const Lane* lane) { return lane->awaits(session); });
+  return idle;
 }
 
 void Monitor::settle(SessionState& session) {
@@ -29,8 +34,8 @@ void Monitor::settle(SessionState& session) {
 }
 
 void Monitor::room_made(const SessionState& session) {
-  std::lock_guard lock(mutex);
-  wake_lanes(session);
+  std::lock_guard lock(mutex);  // until the end: else the lanes may be gone
+  for (Lane* lane : idle_lanes(session)) lane->wake();
 }
 
 bool Monitor::join(const SessionState& session, Clock::time_point deadline) {

@@ -28,8 +28,8 @@ class Monitor {
   // With the lock held: tells the reader if the reply is over, and forgets it when no lane works on
   // it. Returns what the caller must destroy after unlocking.
   [[nodiscard]] Jobs settle_locked(SessionState& session);
-  // With the lock held: wakes the lanes that can do a step of this session.
-  void wake_lanes(const SessionState& session);
+  // With the lock held: the idle lanes that can do a step of this session now. To be woken.
+  std::vector<Lane*> idle_lanes(const SessionState& session) const;
 
   void settle(SessionState& session);
   void room_made(const SessionState& session);

@@ -41,7 +41,7 @@ std::unique_ptr<Session> Scheduler::submit(SessionParams params) {
   if (monitor_->stopping) throw EngineError("the scheduler is closed");
   state = std::make_shared<SessionState>(++submitted_, std::move(params));
   monitor_->sessions.push_back(state);
-  monitor_->wake_lanes(*state);
+  for (Lane* lane : monitor_->idle_lanes(*state)) lane->wake();
   return std::make_unique<Session>(monitor_, state);
 }
 
@@ -60,6 +60,7 @@ void Scheduler::close() {
     }
     for (Lane* lane : std::exchange(monitor_->lanes, {})) lane->wake();
   }
+  for (const auto& lane : lanes_) lane->join();
   lanes_.clear();
 }
 

@@ -20,6 +20,7 @@ void keeps_order_across_threads() {
     for (int i = 0; i < kCount; ++i) {
       while (channel.room() == 0) std::this_thread::yield();
       channel.push(i);
+      channel.wake();
     }
     channel.close();
   });
