@@ -1,4 +1,12 @@
-"""Fixtures for every test."""
+"""Fixtures for every test.
+
+The models of the tests are small: more than one thread of torch would mostly wait for the others.
+"""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMNIRT_THREADS", "1")
 
 from collections.abc import Callable
 from importlib import resources

@@ -22,8 +22,8 @@ inline Words random_words(Words c, uint32_t key0, uint32_t key1) {
   return c;
 }
 
-// A word as a number in (0, 1): exact in a double, while a float could round it up to 1.
-inline double unit(uint32_t word) { return ((word >> 8) + 0.5) * 0x1p-24; }
+// A word as a number in (0, 1). Its 24 bits are exact in a float too; one more would round up to 1.
+inline double unit(uint32_t word) { return ((word >> 9) + 0.5) * 0x1p-23; }
 
 }  // namespace
 }  // namespace omni::OMNI_ISA

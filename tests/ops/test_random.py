@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from omnirt import _core, ops
-from omnirt.ops.reference.random import philox
+from omnirt.ops.reference.random import philox, unit
 
 # kat_vectors of Random123: counter, key, expected words
 KNOWN = [
@@ -47,3 +47,9 @@ def test_normal_is_normal_and_a_prefix_of_more(isa):
     assert abs(long.mean()) < 0.02
     assert abs(long.std() - 1) < 0.02
     assert not torch.equal(ops.philox_normal(8, 100, 80), short)
+
+
+def test_no_word_is_0_or_1():
+    words = torch.tensor([0, 2**32 - 1])
+    assert 0 < unit(words).min()
+    assert unit(words).max() < 1

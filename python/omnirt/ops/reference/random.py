@@ -35,16 +35,16 @@ def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], seed: int) -> tuple[T
     return c0, c1, c2, c3
 
 
-def _unit(word: Tensor) -> Tensor:
-    """A 32-bit word as a float32 in (0, 1)."""
-    return ((word >> 8).double() + 0.5).mul(2.0**-24).float()
+def unit(word: Tensor) -> Tensor:
+    """A 32-bit word as a float32 in (0, 1), exactly: with one more bit it could round up to 1."""
+    return ((word >> 9).double() + 0.5).mul(2.0**-23).float()
 
 
 def philox_uniform(seed: int, stream: int, step: int, count: int) -> Tensor:
     """Uniform numbers of one sampling step, one per id. Returns float32 [count] in (0, 1)."""
     ids = torch.arange(count)
     same = torch.zeros_like(ids)
-    return _unit(philox((ids, same + step, same + stream, same), seed)[0])
+    return unit(philox((ids, same + step, same + stream, same), seed)[0])
 
 
 def philox_normal(seed: int, frames: int, channels: int) -> Tensor:
@@ -56,5 +56,5 @@ def philox_normal(seed: int, frames: int, channels: int) -> Tensor:
     channel = torch.arange(channels).expand(frames, channels)
     zero = torch.zeros_like(frame)
     x0, x1, _, _ = philox((channel, frame, zero + FLOW, zero), seed)
-    radius = (-2 * _unit(x0).double().log()).sqrt()
-    return (radius * (2 * math.pi * _unit(x1).double()).cos()).float()
+    radius = (-2 * unit(x0).double().log()).sqrt()
+    return (radius * (2 * math.pi * unit(x1).double()).cos()).float()
