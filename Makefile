@@ -16,7 +16,7 @@ demo: $(VENV)/installed
 test: test-python test-cpp
 
 test-python: $(VENV)/tested
-	$(BIN)/python -m pytest --cov=omnirt --cov-fail-under=90
+	$(BIN)/python -m pytest -n auto --dist worksteal --cov=omnirt --cov-fail-under=90
 
 test-cpp: $(VENV)/tested
 	for check in address thread; do \

@@ -7,6 +7,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMNIRT_THREADS", "1")
+os.environ.setdefault("TRITON_INTERPRET", "1")  # Triton reads it once, when it is imported
 
 from collections.abc import Callable
 from importlib import resources

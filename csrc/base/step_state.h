@@ -18,7 +18,7 @@ struct StepState {
   float temperature;  // 0 is greedy
   float top_p;
   float repetition_penalty;
-  int32_t top_k;  // 0 is off
+  int32_t top_k;          // 0 is off
   int32_t next_position;  // of the token that this step samples; see ops/state.py
   int32_t reserved[2];
 };

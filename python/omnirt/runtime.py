@@ -88,6 +88,10 @@ class OmniRuntime:
         detokenizer = Detokenizer(self._processor.tokenizer)
         return ReplyStream(session, detokenizer, request)
 
+    def lane_stats(self) -> dict[str, dict]:
+        """What each lane did so far: steps and their seconds, gaps between steps and theirs."""
+        return self._engine.scheduler.stats()
+
     def close(self) -> None:
         """Stop all sessions and end the lanes."""
         self._engine.close()
