@@ -1,6 +1,7 @@
 """The runtime as its users see it: events, seeds, speech that starts early, cancelling, batches."""
 
 import threading
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -13,9 +14,11 @@ from omnirt import (
     FlowParams,
     InputError,
     OmniRuntime,
+    Options,
     SamplingParams,
     TextDelta,
 )
+from omnirt.options import OptionsDict
 from omnirt.weights.random_checkpoint import write_random_checkpoint
 
 FAST = FlowParams(points=3, solver="euler")
@@ -200,3 +203,7 @@ def test_closed_runtime_says_so(checkpoint):
         list(stream)
     with pytest.raises(EngineError, match="closed"):
         made.generate(ask())
+
+
+def test_typed_keywords_are_the_options():
+    assert list(OptionsDict.__annotations__) == [field.name for field in fields(Options)]

@@ -1,6 +1,7 @@
 """The ``omnirt`` command: demo, run, info."""
 
 import argparse
+import logging
 import sys
 import time
 from collections.abc import Sequence
@@ -62,6 +63,7 @@ def run(args: argparse.Namespace) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of ``omnirt`` and ``python -m omnirt``. Returns the exit status."""
     args = build_parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="omnirt: %(message)s")
     try:
         if args.command == "run":
             run(args)

@@ -2,6 +2,7 @@
 
 import secrets
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 import numpy as np
 
@@ -39,6 +40,19 @@ class Options:
             raise InputError(
                 f"flow_noise: shape {noise.shape} of {noise.dtype}; use float32 [frames, channels]"
             )
+
+
+class OptionsDict(TypedDict, total=False):
+    """The fields of ``Options`` as keyword arguments."""
+
+    voice: str | None
+    audio: bool | None
+    use_audio_in_video: bool
+    seed: int | None
+    thinker: SamplingParams | None
+    talker: SamplingParams | None
+    flow: FlowParams
+    flow_noise: np.ndarray | None
 
 
 @dataclass(frozen=True)

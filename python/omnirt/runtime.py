@@ -4,6 +4,8 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from typing_extensions import Unpack
+
 from .config import Environment
 from .engine.engine import Engine
 from .engine.loader import load_models
@@ -11,7 +13,7 @@ from .engine.threads import use_cores, use_isa
 from .errors import InputError
 from .inputs.prompt import Processor, build_prompt
 from .inputs.tokenizer import Detokenizer
-from .options import Defaults, Options
+from .options import Defaults, Options, OptionsDict
 from .reply import ReplyStream
 from .types import Reply
 from .weights.checkpoint import Checkpoint
@@ -61,7 +63,7 @@ class OmniRuntime:
         engine = Engine(models, max_sessions, min(context or limit, limit))
         return cls(processor, engine, Defaults.of(models))
 
-    def stream(self, messages: Sequence[dict], **options) -> ReplyStream:
+    def stream(self, messages: Sequence[dict], **options: Unpack[OptionsDict]) -> ReplyStream:
         """Answer a conversation: an iterator of TextDelta, AudioChunk and, last, Done.
 
         ``options`` are the fields of ``Options``. Closing the iterator cancels. Raises InputError
@@ -69,11 +71,13 @@ class OmniRuntime:
         """
         return self._start(messages, Options(**options), wait=False)
 
-    def generate(self, messages: Sequence[dict], **options) -> Reply:
+    def generate(self, messages: Sequence[dict], **options: Unpack[OptionsDict]) -> Reply:
         """The whole answer at once. As ``stream``, but waits for a free session."""
         return self._start(messages, Options(**options), wait=True).collect()
 
-    def generate_batch(self, conversations: Sequence[Sequence[dict]], **options) -> list[Reply]:
+    def generate_batch(
+        self, conversations: Sequence[Sequence[dict]], **options: Unpack[OptionsDict]
+    ) -> list[Reply]:
         """Answers of several conversations, in order, up to max_sessions of them at once."""
         with ThreadPoolExecutor(self._engine.slots) as pool:
             return list(

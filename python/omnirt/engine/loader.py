@@ -4,8 +4,11 @@ import logging
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
+from tqdm import tqdm
 
 from omnirt.errors import InputError
+from omnirt.nn.weights import Weights
 from omnirt.talker.model import Talker
 from omnirt.thinker.model import Thinker
 from omnirt.token2wav.model import Token2Wav
@@ -13,6 +16,8 @@ from omnirt.weights.checkpoint import Checkpoint
 
 log = logging.getLogger("omnirt")
 
+PAGE = 4096  # bytes; touching one of each makes the system read them all
+SPEECH = ("talker", "token2wav")
 DTYPES = {"auto": None, "float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -35,18 +40,46 @@ def load_models(checkpoint: Checkpoint, talker: bool, dtype: str) -> Models:
     if dtype not in DTYPES:
         raise InputError(f"dtype={dtype!r}: use one of {', '.join(map(repr, DTYPES))}")
     checkpoint.verify(talker=talker)
+    text, speech = checkpoint.bytes("thinker"), sum(map(checkpoint.bytes, SPEECH))
+    if not talker:
+        log.info("speech is off: %.2f GiB of talker and token2wav not loaded", speech / 2**30)
+    with tqdm(
+        desc="loading",
+        total=text + speech * talker,
+        unit="B",
+        unit_scale=True,
+        disable=None,  # quiet when not a terminal
+    ) as bar:
+        return _build(checkpoint, talker, DTYPES[dtype], bar)
+
+
+def _build(checkpoint: Checkpoint, talker: bool, dtype: torch.dtype | None, bar: tqdm) -> Models:
     config = checkpoint.config
-    weights = checkpoint.weights(dtype=DTYPES[dtype])
+    weights = _Loading(checkpoint.weights(dtype=dtype), bar)
     thinker = Thinker(config.thinker, weights.scope("thinker"))
     if not talker:
-        saved = checkpoint.bytes("talker") + checkpoint.bytes("token2wav")
-        log.info("speech is off: %.2f GiB of talker and token2wav not loaded", saved / 2**30)
         return Models(thinker, None, None, {})
     speakers = checkpoint.speakers
-    sound = checkpoint.weights(dtype=torch.float32).scope("token2wav")
+    sound = _Loading(checkpoint.weights(dtype=torch.float32), bar)
     return Models(
         thinker,
         Talker(config.talker, weights.scope("talker")),
-        Token2Wav(config.token2wav, sound, speakers),
+        Token2Wav(config.token2wav, sound.scope("token2wav"), speakers),
         {name: speaker.bos_token for name, speaker in speakers.items()},
     )
+
+
+class _Loading:
+    """Weights that are read from disk when they are asked for, so that no request waits for it."""
+
+    def __init__(self, weights: Weights, bar: tqdm) -> None:
+        self._weights, self._bar = weights, bar
+
+    def __getitem__(self, name: str) -> Tensor:
+        tensor = self._weights[name]
+        tensor.view(-1).view(torch.uint8)[::PAGE].max()
+        self._bar.update(tensor.nbytes)
+        return tensor
+
+    def scope(self, name: str) -> "_Loading":
+        return _Loading(self._weights.scope(name), self._bar)

@@ -1,0 +1,98 @@
+"""A spoken question through omnirt and through transformers 4.57.1: one checkpoint, one machine.
+
+Each runs in a process of its own, in turns. Text and codes are greedy, of fixed numbers:
+python bench/compare_released.py FOLDER --out bench/results/compare_3b.json
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from importlib import resources
+from pathlib import Path
+
+import torch
+
+import machine
+from omnirt import OmniRuntime, SamplingParams
+from omnirt.conversation import ask
+from omnirt.inputs.prompt import Processor, build_prompt
+
+TEXT_TOKENS, CODES = 16, 26  # half a second of speech: the last generated id is not spoken
+
+
+def conversation() -> list[dict]:
+    question = str(resources.files("omnirt") / "assets" / "question.wav")
+    return ask(audio=[question], text=["Answer in one sentence."])
+
+
+def run_omnirt(folder: Path) -> dict[str, float]:
+    started = time.monotonic()
+    with OmniRuntime.from_pretrained(str(folder)) as runtime:
+        load = time.monotonic() - started
+        reply = runtime.generate(
+            conversation(),
+            thinker=SamplingParams(temperature=0, max_new_tokens=TEXT_TOKENS),
+            talker=SamplingParams(temperature=0, max_new_tokens=CODES),
+        )
+    stats = reply.stats
+    return {
+        "load": load,
+        "first text": stats.first_text,
+        "last text": stats.last_text,
+        "first audio": stats.first_audio,
+        "total": stats.total,
+    }
+
+
+def run_released(folder: Path) -> dict[str, float]:
+    from hf import transformers
+    from hf_model import tensors
+
+    started = time.monotonic()
+    model_class = transformers.Qwen2_5OmniForConditionalGeneration
+    model = model_class.from_pretrained(str(folder), dtype=torch.bfloat16).eval()
+    load = time.monotonic() - started
+    started = time.monotonic()
+    prompt = build_prompt(conversation(), Processor.from_folder(folder))
+    options = {
+        "thinker_max_new_tokens": TEXT_TOKENS,
+        "thinker_do_sample": False,
+        "talker_max_new_tokens": CODES,
+        "talker_do_sample": False,
+    }
+    with torch.no_grad():
+        model.generate(**tensors(prompt), return_audio=True, **options)
+    total = time.monotonic() - started
+    return {"load": load, "first text": total, "first audio": total, "total": total}
+
+
+RUNS = {"omnirt": run_omnirt, "transformers": run_released}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--only", choices=RUNS, help="one run, in this process")
+    args = parser.parse_args()
+    if args.only:
+        row = RUNS[args.only](args.folder) | {"peak resident": machine.peak_resident()}
+        print(json.dumps(row))  # noqa: T201
+        return
+    rows: dict[str, list] = {name: [] for name in RUNS}
+    for _ in range(args.repeats):
+        for name, found in rows.items():
+            command = [sys.executable, __file__, str(args.folder), "--only", name]
+            shown = subprocess.run(command, capture_output=True, text=True, check=True)
+            found.append(json.loads(shown.stdout.splitlines()[-1]))
+    result = json.dumps({"machine": machine.describe(), "runs": rows}, indent=2)
+    if args.out:
+        args.out.write_text(result + "\n")
+    print(result)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
