@@ -46,6 +46,18 @@ def run_omnirt(folder: Path) -> dict[str, float]:
     }
 
 
+class Clock:
+    """A streamer of transformers that notes when ids come. The first call brings the prompt."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def put(self, _: torch.Tensor) -> None:
+        self.times.append(time.monotonic())
+
+    def end(self) -> None: ...
+
+
 def run_released(folder: Path) -> dict[str, float]:
     from hf import transformers
     from hf_model import tensors
@@ -56,7 +68,9 @@ def run_released(folder: Path) -> dict[str, float]:
     load = time.monotonic() - started
     started = time.monotonic()
     prompt = build_prompt(conversation(), Processor.from_folder(folder))
+    clock = Clock()
     options = {
+        "thinker_streamer": clock,
         "thinker_max_new_tokens": TEXT_TOKENS,
         "thinker_do_sample": False,
         "talker_max_new_tokens": CODES,
@@ -65,7 +79,9 @@ def run_released(folder: Path) -> dict[str, float]:
     with torch.no_grad():
         model.generate(**tensors(prompt), return_audio=True, **options)
     total = time.monotonic() - started
-    return {"load": load, "first text": total, "first audio": total, "total": total}
+    first, last = (clock.times[i] - started for i in (1, -1))
+    times = {"first text": first, "last text": last, "first audio": total, "total": total}
+    return {"load": load} | times
 
 
 RUNS = {"omnirt": run_omnirt, "transformers": run_released}

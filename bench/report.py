@@ -1,0 +1,79 @@
+"""Makes the README's section of measurements from bench/results/*.json."""
+
+import argparse
+import json
+import re
+from pathlib import Path
+from statistics import median
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "bench" / "results"
+MARK = re.compile(r"(<!-- results -->\n).*(<!-- /results -->)", re.DOTALL)
+
+
+def read(name: str) -> dict | None:
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def where(result: dict) -> str:
+    m = result["machine"]
+    return f"{m['processor']}, {m['cores']} cores, {m['kernels']} kernels, torch {m['torch']}"
+
+
+def table(header: list[str], rows: list[list[str]]) -> list[str]:
+    lines = [header, ["---"] * len(header), *rows]
+    return [f"| {' | '.join(line)} |" for line in lines]
+
+
+def compared(result: dict) -> list[str]:
+    """omnirt beside transformers: medians of seconds, and their ratio."""
+    ours, theirs = result["runs"]["omnirt"], result["runs"]["transformers"]
+    rows = []
+    for stage in ("first text", "last text", "first audio", "total"):
+        a, b = (median(run[stage] for run in runs) for runs in (ours, theirs))
+        rows.append([stage, f"{a:.1f} s", f"{b:.1f} s", f"{b / a:.1f}x"])
+    a, b = (max(run["peak resident"] for run in runs) / 2**30 for runs in (ours, theirs))
+    rows.append(["peak resident memory", f"{a:.1f} GiB", f"{b:.1f} GiB", f"{b / a:.1f}x"])
+    title = (
+        "A spoken question (3 s) to a full-size 3B checkpoint of random bfloat16 weights, 16 tokens "
+        "of text and 0.5 s of speech by the released solver; medians of "
+        f"{len(ours)} runs each, in turns (`bench/compare_released.py`; {where(result)}):"
+    )
+    return [title, "", *table(["", "omnirt", "transformers 4.57.1", ""], rows)]
+
+
+def gaps(result: dict) -> list[str]:
+    values = result["microseconds"]
+    told = ", ".join(f"{row['median']:.1f} µs where the {name}" for name, row in values.items())
+    return [
+        f"Between two replayed steps, beyond their kernels: {told} "
+        f"(medians, `bench/lane_gaps.py`; {where(result)})."
+    ]
+
+
+SECTIONS = (("compare_3b", compared), ("lane_gaps", gaps))
+
+
+def render() -> str:
+    parts = []
+    for name, section in SECTIONS:
+        if (result := read(name)) is not None:
+            parts.append("\n".join(section(result)))
+    return "\n\n".join(parts) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="fail if the README is out of date")
+    args = parser.parse_args()
+    readme = ROOT / "README.md"
+    old = readme.read_text()
+    new = MARK.sub(lambda match: match[1] + render() + match[2], old)
+    if args.check and new != old:
+        raise SystemExit("README.md: run python bench/report.py")
+    readme.write_text(new)
+
+
+if __name__ == "__main__":
+    main()
