@@ -36,7 +36,7 @@ def compared(result: dict) -> list[str]:
     a, b = (max(run["peak resident"] for run in runs) / 2**30 for runs in (ours, theirs))
     rows.append(["peak resident memory", f"{a:.1f} GiB", f"{b:.1f} GiB", f"{b / a:.1f}x"])
     title = (
-        "A spoken question (3 s) to a full-size 3B checkpoint of random bfloat16 weights, 16 tokens "
+        "A spoken question (3 s) to a full-size 3B of random bfloat16 weights, 16 tokens "
         "of text and 0.5 s of speech by the released solver; medians of "
         f"{len(ours)} runs each, in turns (`bench/compare_released.py`; {where(result)}):"
     )
