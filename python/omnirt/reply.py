@@ -65,7 +65,7 @@ class ReplyStream(Iterator[Event]):
         self._last = Done(stats)
         text = self._detokenizer.flush()
         if text or self._held:
-            return self._delta(text, stats.last_text or stats.total)
+            return self._delta(text, stats.total)
         return self._finish()
 
     def _finish(self) -> Done:
