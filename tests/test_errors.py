@@ -110,6 +110,12 @@ REQUESTS = {
         InputError,
         "thinker.stop_token_ids",
     ),
+    "more speech than a session holds": (
+        TEXT,
+        {"talker": SamplingParams(max_new_tokens=10_000)},
+        InputError,
+        "talker.max_new_tokens",
+    ),
     "flow noise of a wrong shape": (
         TEXT,
         {"flow_noise": np.zeros((5, 5, 5), np.float32)},
@@ -224,11 +230,12 @@ def test_hub_name_while_offline(monkeypatch):
         OmniRuntime.from_pretrained("nobody/nothing")
 
 
-def test_unknown_device_and_dtype(checkpoint):
+def test_bad_loading_options(checkpoint):
     folder = str(checkpoint("tiny"))
     with pytest.raises(InputError, match="device"):
         OmniRuntime.from_pretrained(folder, device="abacus")
     with pytest.raises(InputError, match="dtype"):
         OmniRuntime.from_pretrained(folder, dtype="float8")
-    with pytest.raises(InputError, match="threads"):
-        OmniRuntime.from_pretrained(folder, threads=-2)
+    for field, value in (("threads", -2), ("max_sessions", 0), ("context", 10**6)):
+        with pytest.raises(InputError, match=field):
+            OmniRuntime.from_pretrained(folder, **{field: value})

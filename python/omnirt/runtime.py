@@ -10,12 +10,11 @@ from .config import Environment
 from .engine.engine import Engine
 from .engine.loader import load_models
 from .engine.threads import use_cores, use_isa
-from .errors import InputError
 from .inputs.prompt import Processor, build_prompt
 from .inputs.tokenizer import Detokenizer
 from .options import Defaults, Options, OptionsDict
 from .reply import ReplyStream
-from .types import Reply
+from .types import Reply, require
 from .weights.checkpoint import Checkpoint
 
 DEVICES = ("auto", "cpu")
@@ -51,16 +50,18 @@ class OmniRuntime:
         model's own limit by default. Raises InputError for an option, CheckpointError for a
         checkpoint that cannot be used.
         """
-        if device not in DEVICES:
-            raise InputError(f"device={device!r}: this build runs on the CPU; use 'auto' or 'cpu'")
+        require(device in DEVICES, "device", device, "this build runs on the CPU: 'auto' or 'cpu'")
         environment = Environment.read()
         use_isa(environment.isa)
-        use_cores(threads or environment.threads)
+        use_cores(environment.threads if threads is None else threads)
         checkpoint = Checkpoint.open(path_or_id)
         processor = Processor.from_folder(checkpoint.path)
-        models = load_models(checkpoint, talker, dtype)
         limit = checkpoint.config.thinker.text.max_positions
-        engine = Engine(models, max_sessions, min(context or limit, limit))
+        require(max_sessions >= 1, "max_sessions", max_sessions, "use 1 or more")
+        fits = context is None or 1 < context <= limit
+        require(fits, "context", context, f"use 2 to {limit} tokens")
+        models = load_models(checkpoint, talker, dtype)
+        engine = Engine(models, max_sessions, context or limit)
         return cls(processor, engine, Defaults.of(models))
 
     def stream(self, messages: Sequence[dict], **options: Unpack[OptionsDict]) -> ReplyStream:

@@ -7,7 +7,8 @@ import numpy as np
 from .errors import InputError
 
 
-def _require(ok: bool, field_name: str, value: object, fix: str) -> None:
+def require(ok: bool, field_name: str, value: object, fix: str) -> None:
+    """Raise an InputError that names the field, its value and the fix, unless ``ok``."""
     if not ok:
         raise InputError(f"{field_name}={value!r}: {fix}")
 
@@ -35,11 +36,11 @@ class SamplingParams:
             self.top_k,
             self.max_new_tokens,
         )
-        _require(t is None or t >= 0, "temperature", t, "use 0 (greedy) or a positive number")
-        _require(p is None or 0 < p <= 1, "top_p", p, "use a number in (0, 1]")
-        _require(r is None or r > 0, "repetition_penalty", r, "use a positive number, 1 is off")
-        _require(k is None or k >= 0, "top_k", k, "use 0 (off) or a positive whole number")
-        _require(n is None or n >= 1, "max_new_tokens", n, "use a positive whole number")
+        require(t is None or t >= 0, "temperature", t, "use 0 (greedy) or a positive number")
+        require(p is None or 0 < p <= 1, "top_p", p, "use a number in (0, 1]")
+        require(r is None or r > 0, "repetition_penalty", r, "use a positive number, 1 is off")
+        require(k is None or k >= 0, "top_k", k, "use 0 (off) or a positive whole number")
+        require(n is None or n >= 1, "max_new_tokens", n, "use a positive whole number")
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,9 @@ class FlowParams:
     sway: float = -1.0
 
     def __post_init__(self) -> None:
-        _require(self.points >= 2, "points", self.points, "use at least 2")
-        _require(self.solver in ("rk4", "euler"), "solver", self.solver, 'use "rk4" or "euler"')
-        _require(self.guidance >= 0, "guidance", self.guidance, "use 0 (off) or a positive number")
+        require(self.points >= 2, "points", self.points, "use at least 2")
+        require(self.solver in ("rk4", "euler"), "solver", self.solver, 'use "rk4" or "euler"')
+        require(self.guidance >= 0, "guidance", self.guidance, "use 0 (off) or a positive number")
 
 
 @dataclass(frozen=True)

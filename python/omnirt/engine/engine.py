@@ -4,6 +4,7 @@ import threading
 
 from omnirt import _core
 from omnirt.errors import CapacityError, EngineError
+from omnirt.types import require
 
 from . import buffers as memory
 from .loader import Models
@@ -68,7 +69,9 @@ class Engine:
                 f"messages: the prompt has {length} tokens, the context holds {self.context} with "
                 "the reply; shorten the media (fps, max_pixels, video_end) or raise context"
             )
-        speech = min(request.talker.max_new_tokens, memory.SPEECH_ROWS)
+        speech = request.talker.max_new_tokens
+        limit = memory.SPEECH_ROWS
+        require(speech <= limit, "talker.max_new_tokens", speech, f"use at most {limit} codes")
         return length + self._reply_limit(request), length + 1 + speech
 
     def _reply_limit(self, request: Request) -> int:
@@ -119,7 +122,7 @@ class Engine:
             thinker_max_tokens=self._reply_limit(request),
             thinker_stop_ids=list(request.thinker.stop_token_ids),
             speaks=speaks,
-            talker_max_codes=min(request.talker.max_new_tokens, memory.SPEECH_ROWS),
+            talker_max_codes=request.talker.max_new_tokens,
             talker_stop_ids=list(request.talker.stop_token_ids),
             wave=self._wave(request) if speaks else None,
             event_capacity=EVENTS,
