@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 
 SOURCES := pyproject.toml CMakeLists.txt $(shell find csrc kernels python -type f -not -name '*.pyc' -not -name '*.so')
 
-.PHONY: demo test test-python test-cpp lint bench clean
+.PHONY: demo test test-python test-cpp lint bench bench-results clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -32,6 +32,14 @@ lint: $(VENV)/tested
 
 bench: $(VENV)/tested
 	$(BIN)/python -m pytest bench --benchmark-only
+
+bench-results: $(VENV)/tested
+	for name in inputs ops; do \
+	  $(BIN)/python -m pytest bench/test_$$name.py --benchmark-only -q \
+	    --benchmark-json bench/results/$$name.json || exit 1; \
+	done
+	$(BIN)/python bench/lane_gaps.py --out bench/results/lane_gaps.json
+	$(BIN)/python bench/report.py
 
 $(VENV)/made:
 	$(PYTHON) -m venv $(VENV)

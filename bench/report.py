@@ -52,7 +52,55 @@ def gaps(result: dict) -> list[str]:
     ]
 
 
-SECTIONS = (("compare_3b", compared), ("lane_gaps", gaps))
+def timed(result: dict, a: str, b: str) -> list[tuple[str, dict, dict]]:
+    """(test, a's row, b's row) of pytest-benchmark's JSON; ids are test[a-...] and test[b-...]."""
+    rows = {row["fullname"].rsplit("::", 1)[-1]: row for row in result["benchmarks"]}
+    pairs = ((name, name.replace(a, b, 1)) for name in rows if a in name)
+    return [(name, rows[name], rows[other]) for name, other in pairs if other in rows]
+
+
+def milliseconds(row: dict) -> float:
+    return 1e3 * row["stats"]["median"]
+
+
+def kernels(result: dict) -> list[str]:
+    rows = []
+    for name, ours, reference in timed(result, "cpu", "reference"):
+        rate = max(ours["extra_info"].items(), key=lambda item: item[1])
+        label = name.removeprefix("test_").replace("cpu-", "").replace("[cpu]", "")
+        a, b = milliseconds(ours), milliseconds(reference)
+        rows.append(
+            [
+                f"`{label}`",
+                f"{a:.3g} ms",
+                f"{b:.3g} ms",
+                f"{b / a:.1f}x",
+                f"{rate[1]:.0f} {rate[0]}",
+            ]
+        )
+    title = (
+        "Ops at the 3B's sizes, median, beside the reference in torch (`make bench-results`; "
+        f"{result['machine_info']['cpu']['brand_raw']}, {result['machine_info']['cpu']['count']} "
+        "cores):"
+    )
+    return [title, "", *table(["op", "omnirt", "reference", "", "rate"], rows)]
+
+
+def front_end(result: dict) -> list[str]:
+    told = [
+        f"{name.split('[')[1][:-1]}: {milliseconds(ours):.1f} ms, "
+        f"transformers {milliseconds(theirs):.0f} ms"
+        for name, ours, theirs in timed(result, "omnirt", "transformers")
+    ]
+    return [f"Log-mel of a spoken clip, one thread, median: {'; '.join(told)}."]
+
+
+SECTIONS = (
+    ("compare_3b", compared),
+    ("lane_gaps", gaps),
+    ("inputs", front_end),
+    ("ops", kernels),
+)
 
 
 def render() -> str:
