@@ -207,3 +207,14 @@ def test_closed_runtime_says_so(checkpoint):
 
 def test_typed_keywords_are_the_options():
     assert list(OptionsDict.__annotations__) == [field.name for field in fields(Options)]
+
+
+def test_two_cores_answer_as_one(checkpoint):
+    replies = []
+    for threads in (2, 1):
+        with OmniRuntime.from_pretrained(str(checkpoint("tiny")), threads=threads) as made:
+            replies.append(made.generate(ask(), seed=4, **SHORT))
+    two, one = replies
+    assert two.token_ids == one.token_ids
+    assert two.codec_ids == one.codec_ids
+    np.testing.assert_allclose(two.audio, one.audio, atol=1e-5)
