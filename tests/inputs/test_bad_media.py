@@ -1,6 +1,7 @@
 """Media that cannot be used: each gets an InputError that names the place and the cause."""
 
 import json
+import re
 import shutil
 from io import BytesIO
 
@@ -32,9 +33,17 @@ def files(tmp_path_factory, assets):
     for name in ("question.wav", "picture.png", "video.mp4"):
         data = (assets / name).read_bytes()
         (path / f"half-{name}").write_bytes(data[: len(data) // 2])
+    unknown = bytearray((assets / "question.wav").read_bytes())
+    unknown[20:22] = b"\x34\x12"  # the code of the codec
+    (path / "unknown.wav").write_bytes(unknown)
     (path / "header.wav").write_bytes((assets / "question.wav").read_bytes()[:44])
     shutil.copy(assets / "picture.png", path / "picture.png")
     silent_video(path / "silent.mp4")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (9, 9)).save(path / "exif.webp", exif=exif)
+    data = (path / "exif.webp").read_bytes()
+    (path / "exif.webp").write_bytes(data.replace(b"MM\0*", b"MM\0?"))
     return path
 
 
@@ -46,6 +55,7 @@ CASES = [
     ("audio", "missing.wav", "no such file"),
     ("audio", "empty.wav", "is empty"),
     ("audio", "text.wav", "cannot decode the sound"),
+    ("audio", "unknown.wav", "cannot decode the sound: its codec is unknown"),
     ("audio", "header.wav", "the sound is empty|cannot decode the sound"),
     ("audio", "picture.png", "there is no sound in it"),
     ("audio", "silent.mp4", "there is no sound in it"),
@@ -55,7 +65,12 @@ CASES = [
     ("audio", array(1600, value=np.inf), "NaN or infinite"),
     ("audio", array((2, 1600)), r"shape \(2, 1600\), give one channel"),
     ("audio", array(1600, np.int64), "the array is int64, give floats or int16"),
+    ("audio", array(1600, value=1e30), "some above 1e.06; give values in -1..1"),
+    ("audio", array(()), "give one channel"),
     ("image", "missing.png", "no such file"),
+    ("image", "exif.webp", "cannot decode the picture"),
+    ("image", b"P6\n5x 5\n255\n" + bytes(75), "cannot decode the picture"),
+    ("image", Image.new("RGB", (0, 0)), "0x0 pixels: it is empty"),
     ("image", "empty.png", "is empty"),
     ("image", "text.png", "not a picture"),
     ("image", "half-picture.png", "cannot decode the picture"),
@@ -74,6 +89,8 @@ CASES = [
         [array((9, 9, 3), np.uint8), array((9, 8, 3), np.uint8)],
         "the frames differ in size",
     ),
+    ("video", array((), np.uint8), r"give \[T, H, W, 3\]"),
+    ("video", [None], "is of type NoneType"),
     ("video", [], r"the video is empty \(0 frames\)"),
 ]
 
@@ -84,7 +101,14 @@ def test_unusable_media_are_named(kind, value, error, files, processor):
     messages = [{"role": "user", "content": [{"type": kind, kind: value}]}]
     with pytest.raises(InputError, match=error) as raised:
         build_prompt(messages, processor)
-    assert str(raised.value).startswith(f"messages[0].content[0].{kind}: ")
+    assert re.match(rf"messages\[0\]\.content\[0\]\.{kind}(\[0\])?: ", str(raised.value))
+
+
+def test_a_picture_that_is_not_read_yet(files, processor):
+    with Image.open(files / "half-picture.png") as picture:
+        messages = [{"role": "user", "content": [{"type": "image", "image": picture}]}]
+        with pytest.raises(InputError, match="cannot decode the picture"):
+            build_prompt(messages, processor)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +152,7 @@ def test_bomb_is_refused(processor, monkeypatch):
     [
         (None, "preprocessor_config.json: not found"),
         ("{", "not valid JSON"),
+        ("[]", "holds no JSON object"),
         ('{"hop_length": 0}', "hop_length=0: use positive numbers"),
         ('{"image_std": [0.1, "x", 0.2]}', "image_std="),
     ],
@@ -139,6 +164,18 @@ def test_bad_settings_are_named(content, error, folder, tmp_path):
     if content is not None:
         path.write_text(content)
     with pytest.raises(CheckpointError, match=error):
+        Processor.from_folder(tmp_path / "copy")
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "chat_template.json"])
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [(b"{", "not valid JSON"), (b"[]", "no JSON object"), (b"\xff", "not readable")],
+)
+def test_damaged_files_are_named(name, content, error, folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "copy")
+    (tmp_path / "copy" / name).write_bytes(content)
+    with pytest.raises(CheckpointError, match=f"{name}: (holds )?{error}"):
         Processor.from_folder(tmp_path / "copy")
 
 

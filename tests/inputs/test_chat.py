@@ -93,6 +93,8 @@ def test_bad_messages_are_named(messages, error):
             r"messages\[0\].content\[0\].type='smell': use one of",
         ),
         ({"image": "a.png"}, r"content\[0\].type=None"),
+        ({"type": ["image"], "image": "a.png"}, r"content\[0\].type=\['image'\]: use one of"),
+        ({"type": "image", "image": "a", "min_pixels": 10**11}, "above 0, at most 1e\\+08"),
         ({"type": "text", "text": ""}, r"content\[0\].text='': it is empty"),
         ({"type": "text", "text": 7}, r"content\[0\].text=7: give a string"),
         ({"type": "image"}, "give exactly one of image, image_url"),
@@ -137,5 +139,7 @@ def test_bad_templates_are_named():
         ChatTemplate("{% if %}", "x")
     with pytest.raises(CheckpointError, match="failed"):
         ChatTemplate("{{ messages.append(1) }}{{ nothing.at.all }}", "x").render(messages)
+    with pytest.raises(CheckpointError, match="failed"):
+        ChatTemplate("{{ messages + 1 }}", "x").render(messages)
     with pytest.raises(InputError, match="no robots"):
         ChatTemplate("{{ raise_exception('no robots') }}", "x").render(messages)

@@ -72,6 +72,25 @@ def test_transparency_lies_on_white():
     assert to_rgb(palette).getpixel((0, 0)) == (255, 255, 255)
 
 
+def test_16_bit_grey_keeps_its_shades(tmp_path):
+    grey = np.arange(0, 65536, 64, dtype=np.uint16).reshape(32, 32)
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    with Image.open(tmp_path / "grey.png") as deep:
+        pixels = np.asarray(to_rgb(deep))
+    np.testing.assert_array_equal(pixels, np.repeat(grey[..., None] >> 8, 3, axis=2))
+
+
+def test_the_bounds_of_a_picture_win_over_the_checkpoint():
+    settings, pixels = VisionSettings(min_pixels=8 * 784, max_pixels=16 * 784), picture(112, 140)
+
+    def area(*bounds: int | None) -> int:
+        return len(load_image(pixels, "picture", settings, Limits(), *bounds).patches) // 4 * 784
+
+    assert area(None, None) <= 16 * 784
+    assert area(48 * 784, None) >= 48 * 784
+    assert area(None, 2 * 784) <= 2 * 784
+
+
 def test_photographs_are_turned_upright(tmp_path):
     pixels = picture(60, 90)
     exif = Image.Exif()

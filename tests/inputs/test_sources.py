@@ -1,9 +1,11 @@
 """Bytes from anywhere, within limits."""
 
 import base64
+import os
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 
 import pytest
 
@@ -18,6 +20,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/missing":
             return self.send_error(404, "Not Found")
         self.send_response(200)
+        if self.path == "/broken":
+            self.send_header("Content-Length", str(len(DATA) + 1))
         self.end_headers()
         if self.path == "/slow":
             for _ in range(20):
@@ -86,11 +90,25 @@ def test_every_form(tmp_path, server):
         (".", "is a folder"),
         ("http://127.0.0.1:9/a.wav", "cannot fetch"),
         ("http://[bad", "cannot fetch"),
+        ("file://[bad", "is no file: URI"),
+        (5, "is of type int; give a path"),
+        (BytesIO(DATA), "is of type BytesIO; give a path"),
     ],
 )
 def test_errors_name_the_cause(value, error):
     with pytest.raises(InputError, match=error):
         read(value)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.wav")
+    with pytest.raises(InputError, match="is a pipe or a device"):
+        read(tmp_path / "a.wav")
+
+
+def test_a_download_that_breaks_off_is_not_used(server):
+    with pytest.raises(InputError, match="broke off after 256 of 257 bytes"):
+        read(server + "/broken")
 
 
 def test_empty_file(tmp_path):

@@ -158,7 +158,7 @@ def test_phone_videos_are_turned_upright():
     assert pixels[:, 0].mean() > 1 > -1 > pixels[:, -1].mean()  # a quarter counterclockwise
 
 
-def test_frames_as_arrays_and_pictures(released):
+def test_frames_as_arrays_pictures_and_files(released, tmp_path):
     from PIL import Image
 
     frames = np.random.default_rng(0).integers(0, 256, (3, 336, 308, 3), np.uint8)
@@ -168,7 +168,11 @@ def test_frames_as_arrays_and_pictures(released):
         do_sample_frames=False,
         return_tensors="pt",
     )
-    for value in (frames, list(frames), [Image.fromarray(f) for f in frames]):
+    pictures = [Image.fromarray(f) for f in frames]
+    files = [str(tmp_path / f"{i}.png") for i in range(len(pictures))]
+    for picture, file in zip(pictures, files, strict=True):
+        picture.save(file)
+    for value in (frames, list(frames), pictures, files):
         media, _ = load(value, fps=4.0)
         np.testing.assert_array_equal(media.patches, want["pixel_values_videos"])
         assert media.seconds_per_grid == 0.5

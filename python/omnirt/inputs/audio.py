@@ -18,6 +18,8 @@ from .sources import Limits, open_source
 
 logger = logging.getLogger(__name__)
 
+_LOUDEST = 1e6  # times full scale; the power of 1e17 is no float32 any more
+
 
 def load_audio(
     value: str | bytes | Path | np.ndarray,
@@ -53,6 +55,8 @@ def read_sound(
             if not container.streams.audio:
                 raise InputError(f"{place}: there is no sound in it")
             track = container.streams.audio[0]
+            if track.codec_context is None:
+                raise InputError(f"{place}: cannot decode the sound: its codec is unknown")
             first, last = round(start * track.rate), settings.chunk_length * track.rate + 1
             if end is not None:
                 last = min(last, round((end - start) * track.rate))
@@ -63,7 +67,7 @@ def read_sound(
         raise InputError(f"{place}: cannot decode the sound: {error}") from None
     if not len(samples):
         raise InputError(f"{place}: the sound is empty (0 samples)")
-    return _to_model_rate(_finite(samples, place), rate, place, settings)
+    return _to_model_rate(_checked(samples, place), rate, place, settings)
 
 
 def _decode(container: InputContainer, track: AudioStream, first: int, last: int) -> np.ndarray:
@@ -104,10 +108,13 @@ def _from_array(samples: np.ndarray, place: str) -> np.ndarray:
         return samples.astype(np.float32) / 32768
     if samples.dtype.kind != "f":
         raise InputError(f"{place}: the array is {samples.dtype}, give floats or int16")
-    return _finite(samples.astype(np.float32), place)
+    return _checked(samples.astype(np.float32), place)
 
 
-def _finite(samples: np.ndarray, place: str) -> np.ndarray:
-    if not np.isfinite(samples).all():
-        raise InputError(f"{place}: the sound holds NaN or infinite samples")
+def _checked(samples: np.ndarray, place: str) -> np.ndarray:
+    if not max(samples.max(), -samples.min()) <= _LOUDEST:  # NaN is not, either
+        raise InputError(
+            f"{place}: the sound holds NaN or infinite samples, or some above {_LOUDEST:g}; "
+            "give values in -1..1"
+        )
     return samples

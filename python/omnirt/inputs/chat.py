@@ -40,6 +40,7 @@ _OPTIONS = {
     ),
 }
 _WHOLE = ("min_pixels", "max_pixels", "sampling_rate")
+_MOST_PIXELS = 1e8  # a picture that min_pixels enlarges to this takes 2.7 GB as patches
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,10 @@ def _message(message: Mapping[str, Any], place: str) -> Message:
 def _item(part: Mapping[str, Any], place: str) -> Item:
     if not isinstance(part, Mapping):
         raise InputError(f"{place}={part!r:.80}: give a dict with a type")
-    if part.get("type") not in _TYPES:
-        raise InputError(f"{place}.type={part.get('type')!r}: use one of {', '.join(_TYPES)}")
-    kind, holders = _TYPES[part["type"]]
+    name = part.get("type")
+    if not isinstance(name, str) or name not in _TYPES:
+        raise InputError(f"{place}.type={name!r:.80}: use one of {', '.join(_TYPES)}")
+    kind, holders = _TYPES[name]
     _only(part, ("type", *holders, *_OPTIONS[kind]), place)
     named = [key for key in holders if part.get(key) is not None]
     if len(named) != 1:
@@ -145,9 +147,9 @@ def _check_options(options: dict[str, Any], place: str) -> None:
                 raise InputError(f"{place}.{key}={value!r}: use True or False")
             continue
         kind, name = (int, "a whole number") if key in _WHOLE else (Real, "a number")
-        least = 0 if key == "video_start" else 1e-3
-        if not isinstance(value, kind) or isinstance(value, bool) or not least <= value < 1e12:
-            raise InputError(f"{place}.{key}={value!r}: use {name} above 0")
+        least, most = 0 if key == "video_start" else 1e-3, _MOST_PIXELS if kind is int else 1e12
+        if not isinstance(value, kind) or isinstance(value, bool) or not least <= value <= most:
+            raise InputError(f"{place}.{key}={value!r:.80}: use {name} above 0, at most {most:g}")
     for low, high in (("min_pixels", "max_pixels"), ("video_start", "video_end")):
         if low in options and high in options and options[low] > options[high]:
             raise InputError(f"{place}.{low}={options[low]} is above {high}={options[high]}")

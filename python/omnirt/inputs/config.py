@@ -3,11 +3,12 @@
 Defaults are the released values of Qwen2.5-Omni (arXiv 2503.20215), 3B and 7B alike.
 """
 
-import json
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from omnirt.errors import CheckpointError
+
+from .files import read_object
 
 PREPROCESSOR_FILE = "preprocessor_config.json"
 
@@ -72,12 +73,7 @@ class Settings:
     def from_folder(cls, folder: Path) -> "Settings":
         """Read the checkpoint's file; keys that it leaves out keep the released values."""
         path = folder / PREPROCESSOR_FILE
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise CheckpointError(f"{path}: not found, the checkpoint is incomplete") from None
-        except ValueError as error:
-            raise CheckpointError(f"{path}: not valid JSON ({error})") from None
+        values = read_object(path)
         return cls(
             audio=AudioSettings(**_known(AudioSettings, values, path)),
             vision=VisionSettings(**_known(VisionSettings, values, path)),

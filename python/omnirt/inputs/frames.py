@@ -44,10 +44,14 @@ def scan(stream: BinaryIO, place: str) -> Track:
             raise InputError(f"{place}: there is no picture in it")
         track = container.streams.video[0]
         rate = track.average_rate or track.guessed_rate
-        packets = [p for p in container.demux(track) if p.size and not p.is_discard]
-        stamps = [p.dts if p.pts is None else p.pts for p in packets]
+        packets = [  # without their data, a film's would fill the memory
+            (p.dts if p.pts is None else p.pts, p.is_keyframe)
+            for p in container.demux(track)
+            if p.size and not p.is_discard
+        ]
         indexed = container.format.name.startswith(_INDEXED)
-        keys = [t for t, p in zip(stamps, packets, strict=True) if p.is_keyframe and indexed]
+    stamps = [time for time, _ in packets]
+    keys = [time for time, is_key in packets if is_key and indexed]
     if not packets or not rate:
         raise InputError(f"{place}: the video is empty (0 frames)")
     if None in stamps:

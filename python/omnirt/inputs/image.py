@@ -1,6 +1,7 @@
 """Pictures to patches of the vision encoder."""
 
 import math
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,11 @@ from omnirt.types import Media
 from .config import VisionSettings
 from .sources import Limits, open_source
 
+# What Pillow raises on damaged files, beside UnidentifiedImageError.
+_DAMAGED = (
+    *(OSError, EOFError, SyntaxError, ValueError, LookupError, TypeError, struct.error),
+    Image.DecompressionBombError,
+)
 _MAX_ASPECT = 200  # beyond it a picture is refused, as the released processor does
 
 
@@ -23,16 +29,16 @@ def load_image(
     min_pixels: int | None = None,
     max_pixels: int | None = None,
 ) -> Media:
-    """Decode, turn upright (EXIF), lay transparency on white, resize bicubically, cut into patches.
+    """Decode as open_picture does, resize bicubically, cut into patches.
 
-    Arrays are uint8 [H, W, 3]. min_pixels, max_pixels: area bounds of this picture instead of the
-    checkpoint's. Equal to Qwen2VLImageProcessor of transformers on the same RGB pixels.
+    min_pixels, max_pixels: area bounds of this picture; they win over the checkpoint's. Equal to
+    Qwen2VLImageProcessor of transformers on the same RGB pixels.
     """
-    picture = to_rgb(_open(value, place, limits))
+    picture = open_picture(value, place, limits)
     width, height = picture.size
     low = settings.min_pixels if min_pixels is None else min_pixels
-    high = settings.max_pixels if max_pixels is None else max_pixels
-    low, high = min(low, high), max(low, high) if max_pixels is None else high
+    high = max(low, settings.max_pixels) if max_pixels is None else max_pixels
+    low = min(low, high)
     height, width = smart_resize(height, width, settings.factor, low, high, place)
     picture = picture.resize((width, height), Image.Resampling.BICUBIC)
     pixels = np.asarray(picture)[None]  # [1, H, W, 3]
@@ -40,19 +46,22 @@ def load_image(
     return Media(patches, grid)
 
 
-def _open(value: str | bytes | Path | np.ndarray | Image.Image, place: str, limits: Limits):
-    if isinstance(value, Image.Image):
-        return value
+def open_picture(
+    value: str | bytes | Path | np.ndarray | Image.Image, place: str, limits: Limits
+) -> Image.Image:
+    """Decode, turn upright (EXIF), lay transparency on white. Arrays are uint8 [H, W, 3]."""
     if isinstance(value, np.ndarray):
         return Image.fromarray(check_pixels(value, place, ndim=3))
     try:
+        if isinstance(value, Image.Image):  # it may not be read from its file yet
+            return to_rgb(value)
         with open_source(value, place, limits) as stream:
-            picture = Image.open(stream)
-            picture.load()
-            return picture
+            return to_rgb(Image.open(stream))
+    except InputError:
+        raise
     except UnidentifiedImageError:
         raise InputError(f"{place}: not a picture that can be decoded") from None
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except _DAMAGED as error:
         raise InputError(f"{place}: cannot decode the picture: {error}") from None
 
 
@@ -67,8 +76,10 @@ def check_pixels(pixels: np.ndarray, place: str, ndim: int) -> np.ndarray:
 
 
 def to_rgb(picture: Image.Image) -> Image.Image:
-    """Upright RGB; what is transparent becomes white."""
+    """Upright RGB; what is transparent becomes white. Of 16-bit grey the high byte is kept."""
     picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith("I;16"):  # Pillow's own conversion cuts off all above 255
+        picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
     if not picture.has_transparency_data:
         return picture.convert("RGB")
     picture = picture.convert("RGBA")
@@ -84,6 +95,8 @@ def smart_resize(
 
     Rounds half to even, as the released processor does.
     """
+    if not height or not width:
+        raise InputError(f"{place}: {width}x{height} pixels: it is empty")
     if max(height, width) > _MAX_ASPECT * min(height, width):
         raise InputError(
             f"{place}: {width}x{height} pixels: one side is over {_MAX_ASPECT} times the other"

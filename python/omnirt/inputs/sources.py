@@ -34,6 +34,9 @@ def open_source(value: str | bytes | Path, place: str, limits: Limits) -> Binary
     """
     if isinstance(value, bytes):
         return _stream(value, place)
+    if not isinstance(value, str | os.PathLike):
+        kind = type(value).__name__
+        raise InputError(f"{place}: is of type {kind}; give a path, a URL, base64 or bytes")
     text = str(value)
     scheme = text.partition(":")[0].lower()
     if scheme in ("http", "https"):
@@ -41,9 +44,7 @@ def open_source(value: str | bytes | Path, place: str, limits: Limits) -> Binary
     if scheme == "data":
         return _stream(_data_uri(text, place), place)
     if scheme == "file":
-        return _open_file(
-            Path(urllib.request.url2pathname(urllib.parse.urlsplit(text).path)), place
-        )
+        return _open_file(_file_uri(text, place), place)
     if len(text) >= _SHORTEST_BASE64 and not os.path.exists(text):
         data = _base64(text)
         if data is not None:
@@ -57,7 +58,16 @@ def _stream(data: bytes, place: str) -> BytesIO:
     return BytesIO(data)
 
 
+def _file_uri(text: str, place: str) -> Path:
+    try:
+        return Path(urllib.request.url2pathname(urllib.parse.urlsplit(text).path))
+    except ValueError as error:
+        raise InputError(f"{place}: {text[:80]!r} is no file: URI: {error}") from None
+
+
 def _open_file(path: Path, place: str) -> BinaryIO:
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+        raise InputError(f"{place}: {path} is a pipe or a device, name a file")
     try:
         stream = path.open("rb")
     except FileNotFoundError:
@@ -107,6 +117,9 @@ def _download(url: str, place: str, limits: Limits) -> bytes:
                     raise InputError(f"{place}: {url} is larger than {limits.max_bytes} bytes")
                 if time.monotonic() > deadline:
                     raise TimeoutError
+            whole = int(response.headers.get("Content-Length") or size)
+            if size < whole:
+                raise HTTPException(f"it broke off after {size} of {whole} bytes")
     except InputError:
         raise
     except TimeoutError:

@@ -1,6 +1,5 @@
 """The checkpoint's chat template: Jinja, run in a sandbox."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -11,6 +10,10 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from omnirt.errors import CheckpointError, InputError
 
 from .chat import Message
+from .files import read_object, read_text
+
+# What expressions of a template raise beside jinja's own errors.
+_MISTAKES = (ArithmeticError, LookupError, RecursionError, TypeError)
 
 
 class ChatTemplate:
@@ -30,12 +33,12 @@ class ChatTemplate:
         """Of chat_template.jinja, chat_template.json, tokenizer_config.json the first with one."""
         path = folder / "chat_template.jinja"
         if path.exists():
-            return cls(path.read_text(encoding="utf-8"), str(path))
+            return cls(read_text(path), str(path))
         for name in ("chat_template.json", "tokenizer_config.json"):
             path = folder / name
             if not path.exists():
                 continue
-            source = json.loads(path.read_text(encoding="utf-8")).get("chat_template")
+            source = read_object(path).get("chat_template")
             if isinstance(source, str):
                 return cls(source, str(path))
         raise CheckpointError(f"{folder}: no chat template, chat_template.json is missing")
@@ -56,7 +59,7 @@ class ChatTemplate:
         ]
         try:
             return self._template.render(messages=plain, add_generation_prompt=True)
-        except jinja2.TemplateError as error:
+        except (jinja2.TemplateError, *_MISTAKES) as error:
             raise CheckpointError(f"{self._name}: the chat template failed: {error}") from None
 
 

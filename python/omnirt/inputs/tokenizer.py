@@ -1,12 +1,13 @@
 """Text to ids and back, with the checkpoint's own byte-level BPE."""
 
 import codecs
-import json
 from pathlib import Path
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from omnirt.errors import CheckpointError
+
+from .files import read_object, read_text
 
 # How Qwen2 (arXiv 2407.10671) cuts text before BPE; used where a checkpoint has no tokenizer.json.
 _WORDS = (
@@ -33,14 +34,13 @@ class TextTokenizer:
         path = folder / "tokenizer.json"
         if not path.exists():
             return cls(_from_vocabulary(folder))
-        text = path.read_text(encoding="utf-8")
-        try:
-            kind = json.loads(text)["model"]["type"]
-        except (ValueError, LookupError, TypeError) as error:
-            raise CheckpointError(f"{path}: damaged, no tokenizer in it ({error})") from None
-        if kind != "BPE":
+        model = read_object(path).get("model")
+        kind = model.get("type") if isinstance(model, dict) else None
+        if kind not in (None, "BPE"):
             raise CheckpointError(f"{path}: model.type={kind!r}, only byte-level BPE is known")
-        return cls(Tokenizer.from_str(text))
+        if kind is None or not {"vocab", "merges"} <= model.keys():
+            raise CheckpointError(f"{path}: damaged, no tokenizer in it; download it again")
+        return cls(Tokenizer.from_str(read_text(path)))
 
     def id_of(self, name: str) -> int:
         """The id of a special token such as ``<|im_end|>``; CheckpointError if there is none."""
@@ -95,16 +95,15 @@ _BYTE_OF = _byte_letters()
 
 
 def _from_vocabulary(folder: Path) -> Tokenizer:
-    names = ("vocab.json", "merges.txt", "tokenizer_config.json")
-    texts = []
-    for path in (folder / name for name in names):
-        if not path.exists():
-            raise CheckpointError(f"{folder}: neither tokenizer.json nor {path.name} is there")
-        texts.append(path.read_text(encoding="utf-8"))
-    added = json.loads(texts[2]).get("added_tokens_decoder", {})
-    vocab = json.loads(texts[0]) | {token["content"]: int(i) for i, token in added.items()}
-    lines = (line for line in texts[1].splitlines() if line and not line.startswith("#version"))
-    tokenizer = Tokenizer(models.BPE(vocab, [tuple(line.split(" ")) for line in lines]))
+    for name in ("vocab.json", "merges.txt", "tokenizer_config.json"):
+        if not (folder / name).exists():
+            raise CheckpointError(f"{folder}: neither tokenizer.json nor {name} is there")
+    added = read_object(folder / "tokenizer_config.json").get("added_tokens_decoder", {})
+    vocab = read_object(folder / "vocab.json")
+    vocab |= {token["content"]: int(i) for i, token in added.items()}
+    lines = read_text(folder / "merges.txt").splitlines()
+    pairs = [line.split(" ") for line in lines if line and not line.startswith("#version")]
+    tokenizer = Tokenizer(models.BPE(vocab, [tuple(pair) for pair in pairs]))
     tokenizer.normalizer = normalizers.NFC()
     split = pre_tokenizers.Split(Regex(_WORDS), behavior="isolated")
     level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)

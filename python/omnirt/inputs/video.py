@@ -17,7 +17,7 @@ from omnirt.types import Media
 from .audio import read_sound
 from .config import Settings, VisionSettings
 from .frames import decode, frame_count, frame_range, pick, scan
-from .image import check_pixels, patchify, smart_resize, to_rgb
+from .image import check_pixels, open_picture, patchify, smart_resize
 from .sources import Limits, open_source
 
 
@@ -33,7 +33,7 @@ class VideoOptions:
 
 
 def load_video(
-    value: str | bytes | Path | np.ndarray | Sequence[np.ndarray | Image.Image],
+    value: str | bytes | Path | np.ndarray | Sequence[str | np.ndarray | Image.Image],
     place: str,
     settings: Settings,
     limits: Limits,
@@ -44,13 +44,13 @@ def load_video(
 
     Frames are picked and resized as qwen-omni-utils 0.0.9 does it. seconds_per_grid follows the
     true rate of the picked frames; the released processor takes 2 frames a second for granted, and
-    is equal when it is told the true rate. Arrays, uint8 [T, H, W, 3], and lists of pictures are
-    taken as picked already, ``options.fps`` a second. Raises InputError.
+    is equal when it is told the true rate. Arrays, uint8 [T, H, W, 3], and lists of pictures (files
+    too) are taken as picked already, ``options.fps`` a second. Raises InputError.
     """
     if isinstance(value, np.ndarray | list | tuple):
         if sound:
             raise InputError(f"{place}: frames have no sound, set use_audio_in_video to False")
-        return _from_frames(value, place, settings, options), None
+        return _from_frames(value, place, settings, limits, options), None
     with open_source(value, place, limits) as stream:
         media = _from_file(stream, place, settings, options)
         if not sound:
@@ -82,17 +82,20 @@ def _from_file(stream: BinaryIO, place: str, settings: Settings, options: VideoO
 
 
 def _from_frames(
-    value: np.ndarray | Sequence[np.ndarray | Image.Image],
+    value: np.ndarray | Sequence[str | np.ndarray | Image.Image],
     place: str,
     settings: Settings,
+    limits: Limits,
     options: VideoOptions,
 ) -> Media:
-    if len(value) == 0:
+    if not isinstance(value, np.ndarray):
+        pictures = [open_picture(f, f"{place}[{i}]", limits) for i, f in enumerate(value)]
+        if len({p.size for p in pictures}) > 1:
+            raise InputError(f"{place}: the frames differ in size, give frames of one size")
+        value = np.stack(pictures) if pictures else np.zeros(0)
+    if value.shape[:1] == (0,):
         raise InputError(f"{place}: the video is empty (0 frames)")
-    pictures = [np.asarray(to_rgb(f)) if isinstance(f, Image.Image) else f for f in value]
-    if len({p.shape for p in pictures}) > 1:
-        raise InputError(f"{place}: the frames differ in size, give frames of one size")
-    frames = check_pixels(np.stack(pictures), place, ndim=4)
+    frames = check_pixels(value, place, ndim=4)
     size = frame_size(*frames.shape[1:3], len(frames), place, settings, options)
     seconds = settings.vision.temporal_patch_size / (options.fps or settings.video.fps)
     return _media([resize_frame(f, *size) for f in frames], settings.vision, seconds)
