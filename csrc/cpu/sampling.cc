@@ -115,8 +115,9 @@ void keep_nucleus(Draw& d, float floor, float top_p) {
 }
 
 // The exponential race: the id with the largest p / e, where e = -log(u) and u is the id's own.
+// When no id is left, because every score is NaN, the first one: the choice is an index elsewhere.
 int32_t race(const Draw& d, const StepState& state, uint32_t stream) {
-  int32_t winner = d.ids[0];
+  int32_t winner = d.count > 0 ? d.ids[0] : 0;
   double best = -1;
   for (int64_t i = 0; i < d.count; ++i) {
     int32_t id = d.ids[i];

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from omnirt import ops
+from omnirt import _core, ops
 from omnirt.ops.reference.sampling import probabilities
 from omnirt.ops.state import (
     KV_LEN,
@@ -129,6 +129,15 @@ def test_advances_the_state_and_marks_the_choice(isa):
     assert state[:, TOKEN].tolist() == [0, 1]
     assert seen.nonzero().tolist() == [[0, 1], [1, 0]]  # slots run backwards here
     assert state[0, [POSITION, NEXT_POSITION, KV_LEN, ROW, STEP]].tolist() == [40, 41, 6, 8, 10]
+
+
+@pytest.mark.parametrize("options", [{}, {"top_k": 2}, {"top_p": 0.5}, {"temperature": 0.0}])
+def test_logits_without_a_number_give_an_id_that_exists(isa, options):
+    state, seen = states(**options), marks(3, 5)
+    work, order = torch.empty(1, 5), torch.full((1, 5), 9, dtype=torch.int32)
+    _core.sample(state, torch.full((1, 5), torch.nan), seen, marks(5), 0, work, order)
+    assert 0 <= state[0, TOKEN] < 5
+    assert seen.nonzero().tolist() == [[0, int(state[0, TOKEN])]]
 
 
 def test_streams_and_seeds_differ(isa):
