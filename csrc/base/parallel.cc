@@ -9,6 +9,7 @@
 #include <mutex>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -149,7 +150,11 @@ void Pool::wake_workers(int chunks) {
 void Pool::start() {
   std::lock_guard lock(lifecycle_);
   if (started_) return;
-  for (int i = 1; i < cores(); ++i) workers_.emplace_back([this, i] { work(i); });
+  try {
+    for (int i = 1; i < cores(); ++i) workers_.emplace_back([this, i] { work(i); });
+  } catch (const std::system_error&) {
+    // The limit of threads is reached. Those that started do; a region that is open cannot throw.
+  }
   started_.store(true, std::memory_order_release);
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <optional>
 #include <utility>
 
 namespace omni {
@@ -67,17 +68,17 @@ void Lane::step(SessionState& session, Team& team) {
   }
   const auto end = Clock::now();
 
-  Jobs retired;
   std::unique_lock lock(monitor_.mutex);
   count(begin, end);
   --session.working;
   if (error && !session.ended) session.error = error;
   if (!error && !session.ended) stage_->commit(session);
-  retired = monitor_.settle_locked(session);
+  std::optional<Jobs> retired = monitor_.settle_locked(session);
   const std::vector<Lane*> idle = monitor_.idle_lanes(session);
   lock.unlock();  // who is woken would wait for it
   for (Lane* lane : idle) lane->wake();
   session.events.wake();
+  monitor_.retire(session, std::move(retired));
 }
 
 void Lane::count(Clock::time_point begin, Clock::time_point end) {

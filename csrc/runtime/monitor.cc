@@ -8,16 +8,24 @@
 
 namespace omni {
 
-Jobs Monitor::settle_locked(SessionState& session) {
+std::optional<Jobs> Monitor::settle_locked(SessionState& session) {
   if (!session.ended && session.over()) {
     session.ended = true;
     session.stats.done = session.now();
     session.error ? session.events.fail(session.error) : session.events.close();
   }
-  if (!session.ended || session.working > 0) return {};
+  if (!session.ended || session.working > 0) return std::nullopt;
   std::erase_if(sessions, [&](const auto& live) { return live.get() == &session; });
+  ++session.working;
+  return Jobs{std::move(session.params.prefill), std::move(session.params.wave)};
+}
+
+void Monitor::retire(SessionState& session, std::optional<Jobs> jobs) {
+  if (!jobs) return;
+  jobs.reset();
+  std::lock_guard lock(mutex);
+  --session.working;
   left_.notify_all();
-  return {std::move(session.params.prefill), std::move(session.params.wave)};
 }
 
 std::vector<Lane*> Monitor::idle_lanes(const SessionState& session) const {
@@ -28,9 +36,10 @@ std::vector<Lane*> Monitor::idle_lanes(const SessionState& session) const {
 }
 
 void Monitor::settle(SessionState& session) {
-  Jobs retired;
-  std::lock_guard lock(mutex);
-  retired = settle_locked(session);
+  std::unique_lock lock(mutex);
+  std::optional<Jobs> retired = settle_locked(session);
+  lock.unlock();
+  retire(session, std::move(retired));
 }
 
 void Monitor::room_made(const SessionState& session) {

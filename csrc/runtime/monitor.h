@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "runtime/session.h"
@@ -26,8 +27,11 @@ class Monitor {
   bool stopping = false;
 
   // With the lock held: tells the reader if the reply is over, and forgets it when no lane works on
-  // it. Returns what the caller must destroy after unlocking.
-  [[nodiscard]] Jobs settle_locked(SessionState& session);
+  // it. What it returns then must go to retire() after unlocking.
+  [[nodiscard]] std::optional<Jobs> settle_locked(SessionState& session);
+  // Destroys the jobs, which counts as work on the session: a reader who has joined it may rely on
+  // it that no lane is left with the last reference to something, such as the scheduler itself.
+  void retire(SessionState& session, std::optional<Jobs> jobs);
   // With the lock held: the idle lanes that can do a step of this session now. To be woken.
   std::vector<Lane*> idle_lanes(const SessionState& session) const;
 

@@ -25,10 +25,15 @@ Scheduler::Scheduler(Track thinker, std::optional<Track> talker, int ring_rows)
     stages.push_back(std::make_unique<TalkerStage>(*talker));
     stages.push_back(std::make_unique<WaveStage>());
   }
-  std::lock_guard lock(monitor_->mutex);
-  for (auto& stage : stages) {
-    lanes_.push_back(std::make_unique<Lane>(*monitor_, std::move(stage)));
-    monitor_->lanes.push_back(lanes_.back().get());
+  try {
+    std::lock_guard lock(monitor_->mutex);
+    for (auto& stage : stages) {
+      lanes_.push_back(std::make_unique<Lane>(*monitor_, std::move(stage)));
+      monitor_->lanes.push_back(lanes_.back().get());
+    }
+  } catch (...) {
+    close();  // a lane's thread could not be made: those before it must be joined
+    throw;
   }
 }
 
@@ -46,8 +51,8 @@ std::unique_ptr<Session> Scheduler::submit(SessionParams params) {
 }
 
 void Scheduler::close() {
-  std::vector<Jobs> retired;
   std::vector<std::shared_ptr<SessionState>> live;
+  std::vector<std::optional<Jobs>> retired;
   {
     std::lock_guard lock(monitor_->mutex);
     if (monitor_->stopping) return;
@@ -60,6 +65,7 @@ void Scheduler::close() {
     }
     for (Lane* lane : std::exchange(monitor_->lanes, {})) lane->wake();
   }
+  for (size_t i = 0; i < live.size(); ++i) monitor_->retire(*live[i], std::move(retired[i]));
   for (const auto& lane : lanes_) lane->join();
   lanes_.clear();
 }

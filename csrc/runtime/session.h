@@ -27,7 +27,7 @@ struct SessionParams {
   Clock::time_point start = Clock::now();
 };
 
-// What a session's owner must destroy without a lock: it may be Python's.
+// What must be destroyed without a lock: it may be Python's.
 struct Jobs {
   std::unique_ptr<PrefillJob> prefill;
   std::unique_ptr<WaveJob> wave;
@@ -61,7 +61,7 @@ struct SessionState {
   bool wave_done;
   std::exception_ptr error;
   bool ended = false;  // the reader was told; no further step begins
-  int working = 0;     // lanes in a step of this session
+  int working = 0;     // lanes in a step of this session, and whoever destroys its jobs
   SessionStats stats;
 };
 
@@ -80,8 +80,9 @@ class Session {
   // Ends the reply: unread events are dropped and no further step begins. Does not wait.
   void cancel();
 
-  // Waits until the reply has ended and no lane works on it any more, so that its slot may be used
-  // again. False when `deadline` has passed. Does not read: cancel first if nobody will.
+  // Waits until the reply has ended, no lane works on it any more, so that its slot may be used
+  // again, and its jobs are destroyed. False when `deadline` has passed. Does not read: cancel
+  // first if nobody will.
   bool join(Clock::time_point deadline);
 
   std::vector<int> tokens() const;  // with the stop id, if one came

@@ -192,7 +192,10 @@ class Session:
         """Drop unread events and begin no further step. Does not wait."""
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait until no lane works on this session any more. Cancel first if nobody reads."""
+        """Wait until no lane works on this session any more and ``prefill`` and ``wave`` are let go.
+
+        Cancel first if nobody reads.
+        """
 
     def tokens(self) -> list[int]:
         """Text ids so far, with the stop id."""

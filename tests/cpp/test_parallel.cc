@@ -1,5 +1,6 @@
 #include <atomic>
 #include <chrono>
+#include <memory>
 #include <set>
 #include <stdexcept>
 #include <thread>
@@ -74,6 +75,18 @@ void helps_a_lone_caller() {
   EXPECT(most == 2);
 }
 
+// Handles are given back: no number of them, one after the other, uses up the places.
+void helps_after_many_callers() {
+  set_cores(2);
+  for (int i = 0; i < 100; ++i) {
+    std::thread([] {
+      Team team;
+      team.run(2, [](int) {});
+    }).join();
+  }
+  helps_a_lone_caller();
+}
+
 void keeps_to_the_budget_with_two_callers() {
   set_cores(2);
   Team mine, other;
@@ -100,6 +113,7 @@ int main() {
   orders_regions();
   serves_many_callers();
   helps_a_lone_caller();
+  helps_after_many_callers();
   keeps_to_the_budget_with_two_callers();
   works_alone_without_a_region();
   EXPECT_THROWS(std::invalid_argument, set_cores(0));
