@@ -43,7 +43,7 @@ void talker_input(const Arg& states, const Arg& codec_table, const Arg& ring, co
   check("eos_row", eos_row.tensor, "E", {DType::f32, DType::bf16});
   check("pad_row", pad_row.tensor, "E", {DType::f32, DType::bf16});
   check("out", out.tensor, "B E", {DType::f32});
-  require_slots(check, state, check["S"]);
+  require_ring(check, state);
   launch("talker_input", kernels().talker_input,
          TalkerInput{state, stored(codec_table.tensor), ring.tensor.as<float>(),
                      stored(eos_row.tensor), stored(pad_row.tensor), out.tensor.as<float>(),
@@ -57,7 +57,7 @@ void ring_append(const Arg& states, const Arg& h, const Arg& e, const Arg& ring)
   check("h", h.tensor, "B E", {DType::f32});
   check("e", e.tensor, "B E", {DType::f32});
   check("ring", ring.tensor, "S R E", {DType::f32});
-  require_slots(check, state, check["S"]);
+  require_ring(check, state);
   launch("ring_append", kernels().ring_append,
          RingAppend{state, h.tensor.as<float>(), e.tensor.as<float>(), ring.tensor.as<float>(),
                     check["B"], check["E"], check["R"]},

@@ -22,11 +22,24 @@ inline void require_slots(const Check& check, const StepState* states, int64_t s
                       ", expected 0 <= slot < S=" + std::to_string(slots));
 }
 
+// That every slot has a ring, "S R E", and every row a place in it.
+inline void require_ring(const Check& check, const StepState* states) {
+  require_slots(check, states, check["S"]);
+  check.require(check["R"] > 0, "ring has no rows, R=0");
+  for (int64_t b = 0; b < check["B"]; ++b)
+    check.require(states[b].row >= 0, "states[" + std::to_string(b) + "] has row " +
+                                          std::to_string(states[b].row) + ", expected 0 or more");
+}
+
 // That every sequence's cache has room for the row that this step appends.
 inline void require_cached(const Check& check, const Cache& cache, const StepState* states) {
   require_slots(check, states, check["S"]);
-  for (int64_t b = 0; b < check["B"]; ++b)
+  for (int64_t b = 0; b < check["B"]; ++b) {
+    check.require(states[b].kv_len >= 0, "states[" + std::to_string(b) + "] has kv_len " +
+                                             std::to_string(states[b].kv_len) +
+                                             ", expected 0 or more");
     require_pages(check, cache, states[b].slot, static_cast<int64_t>(states[b].kv_len) + 1);
+  }
 }
 
 }  // namespace omni::bindings

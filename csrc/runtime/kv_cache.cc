@@ -83,7 +83,7 @@ void PageAllocator::grow(int slot, int tokens) {
   const int missing = wanted - used_[slot];
   if (wanted > max_pages_) {
     throw CapacityError("tokens=" + std::to_string(tokens) + ": one sequence holds at most " +
-                        std::to_string(max_pages_ * page_size_));
+                        std::to_string(int64_t{max_pages_} * page_size_));
   }
   if (missing > free_pages()) {
     throw CapacityError("tokens=" + std::to_string(tokens) + ": needs " + std::to_string(missing) +

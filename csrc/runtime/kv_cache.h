@@ -26,7 +26,9 @@ class PageAllocator {
   bool fits(int tokens) const {
     return pages_for(tokens) <= max_pages_ && pages_for(tokens) <= free_pages();
   }
-  int pages_for(int tokens) const { return (tokens + page_size_ - 1) / page_size_; }
+  int pages_for(int tokens) const {
+    return static_cast<int>((int64_t{tokens} + page_size_ - 1) / page_size_);
+  }
   int free_pages() const { return static_cast<int>(free_.size()); }
   int used_pages(int slot) const;  // 0 for an open slot without tokens
   bool is_open(int slot) const;

@@ -1,3 +1,4 @@
+#include <limits>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -72,7 +73,7 @@ void says_what_is_missing_and_changes_nothing() {
   }
   EXPECT_THROWS(CapacityError, f.pages.extend(1, 4 * kPage));
   EXPECT_THROWS(CapacityError, f.pages.open(2, 4 * kPage + 1));
-  EXPECT(!f.pages.fits(4 * kPage + 1));
+  EXPECT(!f.pages.fits(4 * kPage + 1) && !f.pages.fits(std::numeric_limits<int>::max()));
   EXPECT(f.table == before && !f.pages.is_open(2) && f.pages.free_pages() == 2);
   f.pages.open(2, 2 * kPage);
 }

@@ -100,6 +100,10 @@ def test_refusals(randn):
         ops.kv_write(randn(5, 2, 16), randn(5, 2, 16), table, 60, *pages)
     with pytest.raises(ValueError, match="page 1, expected 0 <= page < P=1"):
         ops.kv_write(randn(5, 2, 16), randn(5, 2, 16), table + 1, 0, *pages)
+    before = new_states(1)
+    before[:, KV_LEN] = -1
+    with pytest.raises(ValueError, match=r"states\[0\] has kv_len -1, expected 0 or more"):
+        ops.paged_attention(randn(1, 2, 16), before, table[None], *pages)
     with pytest.raises(ValueError, match="v_pages is bfloat16, expected float32"):
         ops.prefill_attention(randn(5, 2, 16), table, 0, pages[0], pages[1].bfloat16())
     with pytest.raises(ValueError, match="table_row is int64, expected int32"):

@@ -56,5 +56,9 @@ def test_refuses_ids_and_slots_outside(randn):
         ops.embed(torch.tensor([0, 5]), randn(5, 3))
     with pytest.raises(ValueError, match=r"states\[0\] has slot 2, expected 0 <= slot < S=2"):
         ops.ring_append(states({SLOT: 2}), randn(1, 3), randn(1, 3), randn(2, 4, 3))
+    with pytest.raises(ValueError, match=r"states\[0\] has row -1, expected 0 or more"):
+        ops.ring_append(states({ROW: -1}), randn(1, 3), randn(1, 3), randn(2, 4, 3))
+    with pytest.raises(ValueError, match="ring_append: ring has no rows, R=0"):
+        ops.ring_append(states({}), randn(1, 3), randn(1, 3), randn(2, 0, 3))
     with pytest.raises(ValueError, match=r"states has shape \[1, 15\]"):
         ops.state_embed(torch.zeros(1, 15, dtype=torch.int32), randn(5, 3))
