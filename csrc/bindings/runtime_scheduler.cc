@@ -114,7 +114,11 @@ std::unique_ptr<Session> submit(OwnedScheduler& scheduler, py::object prefill, A
 
 // A lane that waits for the GIL of a finalized interpreter would never come back.
 void shutdown_all() {
-  for (OwnedScheduler* scheduler : std::vector(OwnedScheduler::live())) scheduler->shutdown();
+  while (!OwnedScheduler::live().empty()) {  // looks anew: others may go while the GIL is released
+    OwnedScheduler* scheduler = OwnedScheduler::live().back();
+    OwnedScheduler::live().pop_back();
+    scheduler->shutdown();
+  }
 }
 
 }  // namespace

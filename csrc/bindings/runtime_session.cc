@@ -16,7 +16,8 @@ namespace py = pybind11;
 constexpr auto kSlice = std::chrono::milliseconds(50);  // between two looks for Ctrl-C
 
 Clock::time_point deadline_of(std::optional<double> timeout) {
-  if (!timeout) return Clock::time_point::max();
+  constexpr double kForever = 1e9;  // seconds: what Clock can add to any time
+  if (!timeout || *timeout > kForever) return Clock::time_point::max();
   return Clock::now() +
          std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(*timeout));
 }
