@@ -19,7 +19,7 @@ from omnirt.nn.weights import Weights
 
 from .config import VisionConfig
 
-GROUP_PATCHES = 4096  # patches encoded together: bounds the memory of long videos
+GROUP_PATCHES = 4096  # patches encoded together: bounds the memory of long videos, large pictures
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,10 @@ class _Block:
         q, k = ops.rope(q, cos, sin), ops.rope(k, cos, sin)
         a = self.proj(ops.segment_attention(q, k, v, boundaries).flatten(1))
         x, h = ops.add_rms_norm(x, a, self.norm_mlp, self.eps)
-        return x + self.down(ops.silu_mul(self.gate(h), self.up(h)))
+        return x + torch.cat([self._mlp(part) for part in h.split(GROUP_PATCHES)])
+
+    def _mlp(self, h: Tensor) -> Tensor:  # [T, hidden] -> [T, hidden], wide in between
+        return self.down(ops.silu_mul(self.gate(h), self.up(h)))
 
 
 class _Merger:
