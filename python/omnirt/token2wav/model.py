@@ -1,7 +1,7 @@
 """Token2Wav: codec ids -> 24 kHz speech (arXiv 2503.20215)."""
 
 import functools
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -55,18 +55,16 @@ class Token2Wav:
         flow: FlowParams | None = None,
         seed: int = 0,
         flow_noise: np.ndarray | None = None,
-        cancelled: Callable[[], bool] | None = None,
     ) -> Iterator[np.ndarray | None]:
         """Speech of a whole code sequence: float32 pieces that join to 480 samples a code.
 
         Yields None wherever it may be left alone for a while or closed: after each transformer
-        layer. When ``cancelled()`` turns true it ends there. flow_noise: [>= frames, mel_dim], used
-        instead of the noise that the seed gives. Raises InputError, at once.
+        layer. flow_noise: [>= frames, mel_dim], used instead of the noise that the seed gives.
+        Raises InputError, at once.
         """
         ids = self._check_codes(codes)
         noise = self._noise(len(ids) * self.config.dit.repeats, seed, flow_noise)
-        pieces = self._pieces(ids, self.voice(voice), flow or FlowParams(), noise)
-        return pieces if cancelled is None else _until(cancelled, pieces)
+        return self._pieces(ids, self.voice(voice), flow or FlowParams(), noise)
 
     def _pieces(
         self, codes: Tensor, voice: Voice, flow: FlowParams, noise: Tensor
@@ -122,12 +120,3 @@ class Token2Wav:
                 f"flow_noise={shape}: give [frames, {width}] with at least {frames} frames"
             )
         return torch.as_tensor(given[:frames], dtype=torch.float32)
-
-
-def _until(
-    cancelled: Callable[[], bool], pieces: Iterator[np.ndarray | None]
-) -> Iterator[np.ndarray | None]:
-    for piece in pieces:
-        if cancelled():
-            return
-        yield piece
