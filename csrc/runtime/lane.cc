@@ -78,6 +78,7 @@ void Lane::step(SessionState& session, Team& team) {
   lock.unlock();  // who is woken would wait for it
   for (Lane* lane : idle) lane->wake();
   session.events.wake();
+  error = nullptr;  // it may hold Python's frames: they go as the jobs do, before a join returns
   monitor_.retire(session, std::move(retired));
 }
 
