@@ -113,7 +113,10 @@ def test_a_picture_that_is_not_read_yet(files, processor):
 
 @pytest.mark.parametrize(
     ("value", "error"),
-    [("silent.mp4", "there is no sound in it"), (array((4, 56, 56, 3), np.uint8), "have no sound")],
+    [
+        ("silent.mp4", "no sound in it; .* set use_audio_in_video"),
+        (array((4, 56, 56, 3), np.uint8), "have no sound"),
+    ],
 )
 def test_video_without_sound_where_it_is_asked_for(value, error, files, processor):
     value = str(files / value) if isinstance(value, str) else value

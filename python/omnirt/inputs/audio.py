@@ -53,7 +53,10 @@ def read_sound(
     try:
         with av.open(stream, metadata_errors="ignore") as container:
             if not container.streams.audio:
-                raise InputError(f"{place}: there is no sound in it")
+                raise InputError(
+                    f"{place}: there is no sound in it; for a silent video set use_audio_in_video "
+                    "to False"
+                )
             track = container.streams.audio[0]
             if track.codec_context is None:
                 raise InputError(f"{place}: cannot decode the sound: its codec is unknown")
