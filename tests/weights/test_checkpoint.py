@@ -101,6 +101,7 @@ DAMAGE = {
     "voice vector": (lambda f: save_speakers(f, cond=torch.zeros(1, 191)), r"cond=\[1, 191\]"),
     "voice vectors": (lambda f: save_speakers(f, cond=torch.zeros(2, 192)), "must hold 192"),
     "voice mel": (lambda f: save_speakers(f, ref_mel=torch.zeros(0, 80)), r"ref_mel=\[0, 80\]"),
+    "short voice": (lambda f: save_speakers(f, ref_mel=torch.zeros(4, 80)), "more than 4 frames"),
     "voice nan": (
         lambda f: save_speakers(f, cond=torch.full((192,), float("nan"))),
         "cond: holds infinite or undefined",

@@ -23,6 +23,12 @@ class SpeakerConfig:
     se_channels: int
     dim: int
 
+    @property
+    def reach(self) -> int:
+        """Frames that its widest convolution mirrors at an end; a recording must have more."""
+        pairs = zip(self.kernel_sizes, self.dilations, strict=True)
+        return max(dilation * (kernel - 1) // 2 for kernel, dilation in pairs)
+
     @classmethod
     def from_section(cls, s: Section) -> "SpeakerConfig":
         config = cls(

@@ -55,8 +55,12 @@ def _speaker(where: str, values: object, config: ModelConfig) -> Speaker:
         raise CheckpointError(
             f"{where}.cond={list(cond.shape)}: must hold {dit.speaker_dim} numbers (enc_emb_dim)"
         )
-    mel = _floats(f"{where}.ref_mel", values["ref_mel"], dit.mel_dim)
-    return Speaker(bos, cond.reshape(-1), mel.reshape(-1, dit.mel_dim))
+    mel = _floats(f"{where}.ref_mel", values["ref_mel"], dit.mel_dim).reshape(-1, dit.mel_dim)
+    if len(mel) <= dit.speaker.reach:
+        raise CheckpointError(
+            f"{where}.ref_mel={list(mel.shape)}: must hold more than {dit.speaker.reach} frames"
+        )
+    return Speaker(bos, cond.reshape(-1), mel)
 
 
 def _floats(where: str, value: object, width: int) -> Tensor:
