@@ -94,7 +94,7 @@ class ReplyStream(Iterator[Event]):
         self.close()
 
     def __del__(self) -> None:
-        self.close()
+        self._session.abandon()
 
     def collect(self) -> Reply:
         """Read to the end and put the whole reply together."""

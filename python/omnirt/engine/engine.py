@@ -26,10 +26,19 @@ class Session:
     def close(self) -> None:
         """Stop the request if it still runs and give its slot back. May be called twice."""
         if self._open:
-            self._open = False
             self.core.cancel()
             self.core.join()
+            self._open = False
             self._engine.release(self._slot)
+
+    def abandon(self) -> None:
+        """Stop the request without waiting; the engine closes it when it needs the slot.
+
+        The garbage collector may call this on a lane's own thread, which must not wait for itself.
+        """
+        if self._open:
+            self.core.cancel()
+            self._engine.abandoned.append(self)
 
 
 class Engine:
@@ -45,6 +54,7 @@ class Engine:
         self.scheduler = _core.Scheduler(thinker, talker, memory.RING_ROWS)
         self._free = list(range(slots))
         self._freed = threading.Condition()
+        self.abandoned: list[Session] = []
         self._closed = False
 
     def start(self, request: Request, wait: bool, started: float) -> Session:
@@ -84,6 +94,9 @@ class Engine:
                     raise EngineError("the runtime is closed: make a new one with from_pretrained")
                 if self._free and self._reserve(self._free[-1], rows):
                     return self._free.pop()
+                if self.abandoned:
+                    self.abandoned.pop().close()
+                    continue
                 if not wait:
                     raise CapacityError(
                         "no session is free: read a running reply to its end or close it, "
@@ -130,12 +143,10 @@ class Engine:
         )
 
     def _wave(self, request: Request):
-        def synthesize(codes: list[int]):
-            return self.models.token2wav.synthesize(
-                codes, request.voice, request.flow, request.seed, request.flow_noise
-            )
-
-        return synthesize
+        sound = self.models.token2wav  # and not the engine: a lane must not be its last owner
+        return lambda codes: sound.synthesize(
+            codes, request.voice, request.flow, request.seed, request.flow_noise
+        )
 
     @property
     def sample_rate(self) -> int:
