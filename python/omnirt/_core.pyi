@@ -192,7 +192,7 @@ class Session:
         """Drop unread events and begin no further step. Does not wait."""
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait until no lane works on this session any more and ``prefill`` and ``wave`` are let go.
+        """Wait until no lane works on this session any more and its jobs are let go.
 
         Cancel first if nobody reads.
         """
