@@ -75,10 +75,12 @@ class Channel {
   void end(std::exception_ptr error, bool cancelled) {
     {
       std::lock_guard lock(mutex_);
-      if (cancelled) queue_.clear();
+      if (cancelled) {
+        cancelled_ |= !ended_ || !queue_.empty();  // after the end too, if it drops something
+        queue_.clear();
+      }
       if (ended_) return;
       ended_ = true;
-      cancelled_ = cancelled;
       error_ = std::move(error);
     }
     changed_.notify_all();

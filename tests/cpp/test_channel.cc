@@ -85,13 +85,17 @@ void cancel_drops_and_wakes() {
   reader.join();
 }
 
-void cancel_after_the_end_is_no_cancel() {
-  Channel<int> channel(1);
-  channel.push(1);
-  channel.close();
-  channel.cancel();
-  EXPECT(!channel.cancelled());
-  EXPECT(channel.closed());
+// A reader that lost values must not take the rest for the whole.
+void cancel_after_the_end_counts_if_it_drops_values() {
+  for (const bool was_read : {false, true}) {
+    Channel<int> channel(1);
+    channel.push(1);
+    channel.close();
+    if (was_read) EXPECT(channel.pop(kLong) == 1);
+    channel.cancel();
+    EXPECT(channel.cancelled() == !was_read);
+    EXPECT(channel.closed());
+  }
 }
 
 }  // namespace
@@ -103,5 +107,5 @@ int main() {
   ends_after_what_was_pushed();
   rethrows_after_what_was_pushed();
   cancel_drops_and_wakes();
-  cancel_after_the_end_is_no_cancel();
+  cancel_after_the_end_counts_if_it_drops_values();
 }
