@@ -42,14 +42,14 @@ def prefill(
     thinker_states: Tensor,
     talker_states: Tensor,
 ) -> Iterator[None]:
-    """Read the prompt; yields between chunks. Leaves both states ready for their first step.
+    """Read the prompt; yields between pieces. Leaves both states ready for their first step.
 
     The thinker's first token is sampled here, from the prompt's last row.
     """
     prompt, thinker = request.prompt, models.thinker
     speaks = request.voice is not None
     length = len(prompt.input_ids)
-    x, is_media = thinker.embed_prompt(prompt)  # [L, E], [L]
+    x, is_media = yield from thinker.embed_prompt(prompt)  # [L, E], [L]
     positions, delta = _positions(models, prompt, extra=0)
     spoken_positions, spoken_delta = _positions(models, prompt, extra=2)
     yield

@@ -6,6 +6,7 @@ technical report, arXiv 2503.20215), so a chunk can be encoded as soon as it is 
 
 import itertools
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -40,8 +41,13 @@ class AudioEncoder:
 
         Returns float32 [sum of rows(F_i), output_dim], in the order of the clips.
         """
+        return torch.cat([torch.empty(0, self.output_dim), *self.pieces(mel)])
+
+    def pieces(self, mel: list[Tensor]) -> Iterator[Tensor]:
+        """The rows of a call, a group of chunks (up to 32 s) at a time."""
         chunks = [chunk for clip in mel for chunk in clip.split(self.chunk_frames, dim=1)]
-        return torch.cat(self.encode_chunks(chunks)) if chunks else torch.empty(0, self.output_dim)
+        for i in range(0, len(chunks), GROUP):
+            yield torch.cat(self.encode_chunks(chunks[i : i + GROUP]))
 
     @staticmethod
     def rows(frames: int) -> int:

@@ -3,6 +3,9 @@
 Qwen2.5-Omni technical report, arXiv 2503.20215.
 """
 
+from collections.abc import Generator, Iterator
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,7 +16,7 @@ from omnirt.nn.kv_cache import KvCache
 from omnirt.nn.linear import Linear
 from omnirt.nn.weights import Weights
 from omnirt.ops.state import THINKER
-from omnirt.types import PromptInputs
+from omnirt.types import Media, PromptInputs
 
 from .audio_encoder import AudioEncoder
 from .config import ThinkerConfig
@@ -34,31 +37,33 @@ class Thinker:
     def embed(self, ids: Tensor) -> Tensor:  # int64 [T] -> float32 [T, E]
         return ops.embed(ids, self.table)
 
-    def embed_prompt(self, prompt: PromptInputs) -> tuple[Tensor, Tensor]:
-        """Embeddings with encoded media in their places.
+    def embed_prompt(self, prompt: PromptInputs) -> Generator[None, None, tuple[Tensor, Tensor]]:
+        """Embeddings with encoded media in their places; yields between pieces of media.
 
         Returns x: float32 [L, E] and is_media: bool [L].
         """
         ids = torch.from_numpy(prompt.input_ids)
         x = self.embed(ids)
         is_media = torch.zeros_like(ids, dtype=torch.bool)
-        for token_id, encode in (
-            (self.config.audio_token_id, lambda: self._hear(prompt)),
-            (self.config.image_token_id, lambda: self._see(prompt.images)),
-            (self.config.video_token_id, lambda: self._see(prompt.videos)),
+        for token_id, pieces in (
+            (self.config.audio_token_id, self._hear(prompt.mel)),
+            (self.config.image_token_id, self._see(prompt.images)),
+            (self.config.video_token_id, self._see(prompt.videos)),
         ):
-            rows = ids == token_id
-            if rows.any():
-                x[rows] = encode()
-                is_media |= rows
+            places, start = (ids == token_id).nonzero()[:, 0], 0
+            is_media[places] = True
+            for rows in pieces:
+                x[places[start : start + len(rows)]] = rows
+                start += len(rows)
+                yield
         return x, is_media
 
-    def _hear(self, prompt: PromptInputs) -> Tensor:
-        return self.audio_encoder([torch.from_numpy(clip) for clip in prompt.mel])
+    def _hear(self, mel: list[np.ndarray]) -> Iterator[Tensor]:
+        return self.audio_encoder.pieces([torch.from_numpy(clip) for clip in mel])
 
-    def _see(self, media) -> Tensor:
-        patches = torch.cat([torch.from_numpy(item.patches) for item in media])
-        return self.vision_encoder(patches, [item.grid for item in media])
+    def _see(self, media: list[Media]) -> Iterator[Tensor]:
+        for item in media:
+            yield from self.vision_encoder.pieces(torch.from_numpy(item.patches), [item.grid])
 
     def prefill(
         self, x: Tensor, positions: Tensor, cache: KvCache, slot: int, start: int

@@ -54,14 +54,19 @@ class VisionEncoder:
         grids: (t, h, w) of each, in patches. Returns float32 [sum of t * h * w / 4, out].
         Raises InputError when a grid cannot be merged or does not match the patches.
         """
+        return torch.cat(
+            [torch.empty(0, self.config.out_hidden_size), *self.pieces(patches, grids)]
+        )
+
+    def pieces(self, patches: Tensor, grids: list[tuple[int, int, int]]) -> Iterator[Tensor]:
+        """The rows of a call, a group of frames at a time."""
         self._check(patches, grids)
         frames = [_frame(self.config, h, w) for t, h, w in grids for _ in range(t)]
-        rows, start = [torch.empty(0, self.config.out_hidden_size)], 0
+        start = 0
         for group in _groups(frames):
             end = start + sum(len(frame.cos) for frame in group)
-            rows.append(self._encode(patches[start:end], group))
+            yield self._encode(patches[start:end], group)
             start = end
-        return torch.cat(rows)
 
     def _check(self, patches: Tensor, grids: list[tuple[int, int, int]]) -> None:
         merge = self.config.spatial_merge_size
