@@ -16,6 +16,25 @@ def read(name: str) -> dict | None:
     return json.loads(path.read_text()) if path.exists() else None
 
 
+def trim(path: Path) -> None:
+    """Of pytest-benchmark's JSON keep what the report needs, not every single timing."""
+    result = json.loads(path.read_text())
+    if "benchmarks" in result:
+        cpu = result["machine_info"]["cpu"]
+        result = {
+            "machine_info": {"cpu": {key: cpu[key] for key in ("brand_raw", "count")}},
+            "benchmarks": [
+                {
+                    "fullname": row["fullname"],
+                    "extra_info": row["extra_info"],
+                    "stats": {key: row["stats"][key] for key in ("median", "iqr", "rounds")},
+                }
+                for row in result["benchmarks"]
+            ],
+        }
+    path.write_text(json.dumps(result, indent=1) + "\n")
+
+
 def where(result: dict) -> str:
     m = result["machine"]
     return f"{m['processor']}, {m['cores']} cores, {m['kernels']} kernels, torch {m['torch']}"
@@ -115,6 +134,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="fail if the README is out of date")
     args = parser.parse_args()
+    for path in RESULTS.glob("*.json"):
+        trim(path)
     readme = ROOT / "README.md"
     old = readme.read_text()
     new = MARK.sub(lambda match: match[1] + render() + match[2], old)
