@@ -18,7 +18,7 @@ inline void dot_tile(const float* x, const T* w, int64_t k, float (&out)[B][R]) 
     for (int r = 0; r < R; ++r) rows[r] = load(w + r * k + i, lanes);
     for (int b = 0; b < B; ++b) {
       Vec v = load(x + b * k + i, lanes);
-      for (int r = 0; r < R; ++r) acc[b][r] += v * rows[r];
+      for (int r = 0; r < R; ++r) acc[b][r] = multiply_add(v, rows[r], acc[b][r]);
     }
   });
   for (int b = 0; b < B; ++b)

@@ -92,6 +92,18 @@ inline void store(bf16* to, Vec value, Part part) {
   for (int i = 0; i < part.count; ++i) to[i].bits = half[i];
 }
 
+// a * b + c, rounded once where the instruction set can. Written out, since a compiler that chooses
+// what to fuse may choose otherwise in the next tile, and equal sums would differ.
+inline Vec multiply_add(Vec a, Vec b, Vec c) {
+#if defined(__AVX512F__)
+  return (Vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__FMA__)
+  return (Vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+  return a * b + c;
+#endif
+}
+
 inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
 
 inline float sum(Vec value) {
