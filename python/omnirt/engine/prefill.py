@@ -7,6 +7,7 @@ from torch import Tensor
 
 from omnirt.ops import state
 from omnirt.thinker.positions import tmrope_positions
+from omnirt.types import PromptInputs
 
 from .buffers import Buffers
 from .loader import Models
@@ -50,8 +51,7 @@ def prefill(
     speaks = request.voice is not None
     length = len(prompt.input_ids)
     x, is_media = yield from thinker.embed_prompt(prompt)  # [L, E], [L]
-    positions, delta = _positions(models, prompt, extra=0)
-    spoken_positions, spoken_delta = _positions(models, prompt, extra=2)
+    positions = _positions(models, prompt)  # [3, L + 2]
     yield
     track = buffers.thinker
     for start in range(0, length, CHUNK):
@@ -59,33 +59,33 @@ def prefill(
         h = thinker.prefill(x[rows], positions[:, rows], track.cache, slot, start)
         if speaks:
             spoken = h + x[rows].masked_fill(is_media[rows, None], 0.0)
-            _read(models, buffers, spoken, spoken_positions, slot, start)
+            _read(models, buffers, spoken, positions, slot, start)
         yield
     if speaks:
-        _start_speech(models, buffers, request, slot, spoken_positions, length)
-        first, second = int(spoken_positions[0, -1]), length + 2 + spoken_delta
-        _place(talker_states, length + 1, first, second)
+        _start_speech(models, buffers, request, slot, positions, length)
+        _place(talker_states, length + 1, int(positions[0, -1]), int(positions.max()) + 1)
         talker_states[:, state.TOKEN] = models.talker.config.codec_bos_id
         talker_states[:, state.TEXT_ROWS] = state.OPEN_TEXT
     _mark(track.seen, slot, torch.from_numpy(prompt.input_ids))
-    _place(thinker_states, length - 1, length - 1 + delta, length + delta)
+    last, largest = int(positions[0, length - 1]), int(positions[:, :length].max())
+    _place(thinker_states, length - 1, last, largest + 1)
     thinker_states[:, state.ROW] = -1
     thinker.sample(h[-1:], thinker_states, track.seen, track.suppress)
 
 
-def _positions(models: Models, prompt, extra: int) -> tuple[Tensor, int]:
-    """TMRoPE of the prompt and ``extra`` rows of text after it: int64 [3, L + extra], delta."""
+def _positions(models: Models, prompt: PromptInputs) -> Tensor:
+    """TMRoPE of the prompt and of the talker's two rows after it: int64 [3, L + 2]."""
     config = models.thinker.config
     ids = torch.from_numpy(prompt.input_ids)
     return tmrope_positions(
-        torch.cat([ids, ids.new_full((extra,), config.eos_id)]),
+        torch.cat([ids, ids.new_full((2,), config.eos_id)]),
         config,
         [models.thinker.audio_encoder.rows(clip.shape[1]) for clip in prompt.mel],
         [item.grid for item in prompt.images],
         [item.grid for item in prompt.videos],
         [item.seconds_per_grid for item in prompt.videos],
         prompt.video_has_audio,
-    )
+    )[0]
 
 
 def _place(states: Tensor, kv_len: int, position: int, next_position: int) -> None:
