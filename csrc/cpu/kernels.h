@@ -7,6 +7,9 @@
 #include "base/parallel.h"
 #include "base/step_state.h"
 #include "base/tensor.h"
+#include "cpu/flow_kernels.h"
+#include "cpu/gemm_kernels.h"
+#include "cpu/vocoder_kernels.h"
 
 namespace omni {
 
@@ -214,7 +217,10 @@ struct PhiloxNormal {
   X(sample, Sample)                      \
   X(philox, Philox)                      \
   X(philox_uniform, PhiloxUniform)       \
-  X(philox_normal, PhiloxNormal)
+  X(philox_normal, PhiloxNormal)         \
+  OMNI_GEMM_KERNELS(X)                   \
+  OMNI_FLOW_KERNELS(X)                   \
+  OMNI_VOCODER_KERNELS(X)
 // clang-format on
 
 // All kernels for one instruction set.
