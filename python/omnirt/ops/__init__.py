@@ -49,6 +49,12 @@ modulate = op(flow.modulate, cpu=_cpu_flow.modulate)
 rope_first_head = op(flow.rope_first_head, cpu=_cpu_flow.rope_first_head)
 block_attention = op(flow.block_attention, cpu=_cpu_flow.block_attention)
 
+flow_noise = op(flow.flow_noise)
+flow_input = op(flow.flow_input)
+flow_modulate = op(flow.flow_modulate)
+flow_rope_angles = op(flow.flow_rope_angles)
+flow_attention = op(flow.flow_attention)
+
 sample = op(sampling.sample, cpu=_cpu_sampling.sample)
 philox_uniform = op(random.philox_uniform, cpu=_cpu_random.philox_uniform)
 philox_normal = op(random.philox_normal, cpu=_cpu_random.philox_normal)

@@ -52,7 +52,12 @@ def philox_normal(seed: int, frames: int, channels: int) -> Tensor:
 
     A longer noise starts with the shorter one, so a window sees the same noise as the whole.
     """
-    frame = torch.arange(frames)[:, None].expand(frames, channels)
+    return normal_rows(seed, 0, frames, channels)
+
+
+def normal_rows(seed: int, start: int, frames: int, channels: int) -> Tensor:
+    """Rows start .. start + frames of ``philox_normal``: float32 [frames, channels]."""
+    frame = torch.arange(start, start + frames)[:, None].expand(frames, channels)
     channel = torch.arange(channels).expand(frames, channels)
     zero = torch.zeros_like(frame)
     x0, x1, _, _ = philox((channel, frame, zero + FLOW, zero), seed)
