@@ -11,11 +11,12 @@ from .cpu import norm as _cpu_norm
 from .cpu import random as _cpu_random
 from .cpu import rope as _cpu_rope
 from .cpu import sampling as _cpu_sampling
-from .reference import activation, attention, conv, embedding, flow, norm, random, sampling
+from .packed_conv import pack_conv, pack_conv_transpose
+from .reference import activation, attention, conv, embedding, flow, norm, random, sampling, vocoder
 from .reference import linear as _linear
 from .reference import rope as _rope
 
-__all__ = ["active", "all_ops", "declined", "use"]
+__all__ = ["active", "all_ops", "declined", "pack_conv", "pack_conv_transpose", "use"]
 
 linear = op(_linear.linear, cpu=_cpu_linear.linear)
 
@@ -44,6 +45,12 @@ segment_attention = op(attention.segment_attention, cpu=_cpu_attention.segment_a
 conv1d = op(conv.conv1d, cpu=_cpu_conv.conv1d)
 conv_transpose1d = op(conv.conv_transpose1d, cpu=_cpu_conv.conv_transpose1d)
 snake = op(conv.snake, cpu=_cpu_conv.snake)
+
+vocoder_conv = op(vocoder.vocoder_conv)
+vocoder_upsample = op(vocoder.vocoder_upsample)
+vocoder_snake = op(vocoder.vocoder_snake)
+vocoder_mean = op(vocoder.vocoder_mean)
+vocoder_clamp = op(vocoder.vocoder_clamp)
 
 modulate = op(flow.modulate, cpu=_cpu_flow.modulate)
 rope_first_head = op(flow.rope_first_head, cpu=_cpu_flow.rope_first_head)

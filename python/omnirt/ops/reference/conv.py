@@ -6,9 +6,7 @@ from torch.nn import functional as F
 
 from omnirt.errors import EngineError
 
-# Kaiser-windowed sinc: cut-off 0.25, half width 0.3, 12 taps, sum 1 (BigVGAN, arXiv 2206.04658).
-_RISING = (0.00202896469, 0.00938946567, -0.0255434588, -0.0576573834, 0.128572583, 0.443209797)
-TAPS = _RISING + _RISING[::-1]
+from .vocoder import TAPS
 
 
 def conv1d(
