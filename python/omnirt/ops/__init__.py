@@ -11,12 +11,24 @@ from .cpu import norm as _cpu_norm
 from .cpu import random as _cpu_random
 from .cpu import rope as _cpu_rope
 from .cpu import sampling as _cpu_sampling
+from .packed import pack
 from .packed_conv import pack_conv, pack_conv_transpose
-from .reference import activation, attention, conv, embedding, flow, norm, random, sampling, vocoder
+from .reference import (
+    activation,
+    attention,
+    conv,
+    embedding,
+    flow,
+    gemm,
+    norm,
+    random,
+    sampling,
+    vocoder,
+)
 from .reference import linear as _linear
 from .reference import rope as _rope
 
-__all__ = ["active", "all_ops", "declined", "pack_conv", "pack_conv_transpose", "use"]
+__all__ = ["active", "all_ops", "declined", "pack", "pack_conv", "pack_conv_transpose", "use"]
 
 linear = op(_linear.linear, cpu=_cpu_linear.linear)
 
@@ -61,6 +73,8 @@ flow_input = op(flow.flow_input)
 flow_modulate = op(flow.flow_modulate)
 flow_rope_angles = op(flow.flow_rope_angles)
 flow_attention = op(flow.flow_attention)
+flow_linear = op(gemm.flow_linear)
+flow_gated_linear = op(gemm.flow_gated_linear)
 
 sample = op(sampling.sample, cpu=_cpu_sampling.sample)
 philox_uniform = op(random.philox_uniform, cpu=_cpu_random.philox_uniform)
