@@ -25,5 +25,6 @@ PYBIND11_MODULE(_core, m) {
   register_attention(m);
   register_sampling(m);
   register_random(m);
+  register_flow(m);
   register_runtime(m);
 }

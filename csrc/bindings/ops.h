@@ -13,5 +13,6 @@ void register_rope(pybind11::module_& m);
 void register_attention(pybind11::module_& m);
 void register_sampling(pybind11::module_& m);
 void register_random(pybind11::module_& m);
+void register_flow(pybind11::module_& m);
 
 }  // namespace omni::bindings

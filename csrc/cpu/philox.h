@@ -25,5 +25,18 @@ inline Words random_words(Words c, uint32_t key0, uint32_t key1) {
 // A word as a number in (0, 1). Its 24 bits are exact in a float too; one more would round up to 1.
 inline double unit(uint32_t word) { return ((word >> 9) + 0.5) * 0x1p-23; }
 
+constexpr uint32_t kFlowStream = 2;
+
+// One frame of the flow's noise: out[c] for every channel, by Box-Muller.
+inline void normal_row(uint64_t seed, uint32_t frame, float* out, int64_t channels) {
+  constexpr double kTwoPi = 6.283185307179586;
+  uint32_t low = static_cast<uint32_t>(seed), high = static_cast<uint32_t>(seed >> 32);
+  for (int64_t c = 0; c < channels; ++c) {
+    Words words = random_words({static_cast<uint32_t>(c), frame, kFlowStream, 0}, low, high);
+    double radius = ::sqrt(-2 * ::log(unit(words.x0)));
+    out[c] = static_cast<float>(radius * ::cos(kTwoPi * unit(words.x1)));
+  }
+}
+
 }  // namespace
 }  // namespace omni::OMNI_ISA

@@ -4,9 +4,7 @@
 namespace omni::OMNI_ISA {
 namespace {
 
-constexpr uint32_t kFlowStream = 2;
 constexpr int64_t kBlock = 4096;
-constexpr double kTwoPi = 6.283185307179586;
 
 }  // namespace
 
@@ -31,14 +29,8 @@ void philox_uniform(const PhiloxUniform& a, Team& team) {
 }
 
 void philox_normal(const PhiloxNormal& a, Team& team) {
-  uint32_t low = static_cast<uint32_t>(a.seed), high = static_cast<uint32_t>(a.seed >> 32);
   team.run(static_cast<int>(a.frames), [&](int frame) {
-    for (int64_t c = 0; c < a.channels; ++c) {
-      uint32_t f = static_cast<uint32_t>(frame);
-      Words words = random_words({static_cast<uint32_t>(c), f, kFlowStream, 0}, low, high);
-      double radius = ::sqrt(-2 * ::log(unit(words.x0)));
-      a.out[frame * a.channels + c] = static_cast<float>(radius * ::cos(kTwoPi * unit(words.x1)));
-    }
+    normal_row(a.seed, static_cast<uint32_t>(frame), a.out + frame * a.channels, a.channels);
   });
 }
 

@@ -16,8 +16,9 @@ struct Running {
 // Turns a tile of scores into exp(score - top) and returns the factor that rescales what was summed
 // before this tile.
 inline float take_tile(Running& state, float* scores, int64_t count) {
-  float top = state.top;
-  for (int64_t t = 0; t < count; ++t) top = scores[t] > top ? scores[t] : top;
+  Vec tops = splat(kNoScore);
+  sweep(count, [&](int64_t t, auto lanes) { tops = max(load(scores + t, lanes, kNoScore), tops); });
+  float top = fmaxf(state.top, largest(tops));
   float factor = expf(state.top - top);
   Vec total{};
   sweep(count, [&](int64_t t, auto lanes) {
