@@ -95,6 +95,47 @@ def philox(counters: Tensor, seed: int, out: Tensor) -> None:
 def philox_uniform(seed: int, stream: int, step: int, out: Tensor) -> None: ...
 def philox_normal(seed: int, out: Tensor) -> None: ...
 
+# state: FlowWindow.state; table, cache, voice and codes: what it holds the addresses of, to check
+# their shapes. A replay follows the addresses.
+
+def flow_noise(state: Tensor, out: Tensor) -> None: ...
+def flow_input(
+    state: Tensor,
+    voice: Tensor,
+    codes: Tensor,
+    rows: int,
+    base: Tensor,
+    projected: Tensor,
+    repeats: int,
+    out: Tensor,
+) -> None: ...
+def flow_modulate(
+    state: Tensor,
+    table: Tensor,
+    rows: int,
+    x: Tensor,
+    shift: int,
+    scale: int,
+    eps: float,
+    out: Tensor,
+) -> None: ...
+def flow_rope_angles(state: Tensor, inv_freq: Tensor, cos: Tensor, sin: Tensor) -> None: ...
+def flow_attention(
+    state: Tensor,
+    cache: Tensor | None,
+    rows: int,
+    qkv: Tensor,
+    heads: int,
+    block: int,
+    back: int,
+    ahead: int,
+    cos: Tensor,
+    sin: Tensor,
+    layer: int,
+    out: Tensor,
+) -> None:
+    """``layer`` is read only where there is a cache."""
+
 # The runtime: threads, plans, cache pages, sessions (csrc/bindings/runtime*.cc)
 
 def set_cores(cores: int) -> None:
