@@ -5,7 +5,7 @@
 
 namespace omni {
 
-enum class DType : int32_t { f32, bf16, i32, i64, u8 };
+enum class DType : int32_t { f32, bf16, i32, i64, u8, i8 };
 
 constexpr const char* name(DType dtype) {
   switch (dtype) {
@@ -19,6 +19,8 @@ constexpr const char* name(DType dtype) {
       return "int64";
     case DType::u8:
       return "uint8";
+    case DType::i8:
+      return "int8";
   }
   return "?";
 }

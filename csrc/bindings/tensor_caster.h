@@ -30,10 +30,11 @@ inline DType dtype_of(const dlpack::DataType& type) {
     if (type.code == dlpack::kInt && type.bits == 32) return DType::i32;
     if (type.code == dlpack::kInt && type.bits == 64) return DType::i64;
     if (type.code == dlpack::kUInt && type.bits == 8) return DType::u8;
+    if (type.code == dlpack::kInt && type.bits == 8) return DType::i8;
   }
   throw std::invalid_argument("tensor of DLPack type code " + std::to_string(type.code) + ", " +
                               std::to_string(type.bits) +
-                              " bits: use float32, bfloat16, int32, int64 or uint8");
+                              " bits: use float32, bfloat16, int32, int64, int8 or uint8");
 }
 
 inline bool is_dense(const dlpack::View& view) {

@@ -1,3 +1,4 @@
+#include "cpu/gelu.h"
 #include "cpu/kernels.h"
 #include "cpu/simd.h"
 
@@ -14,8 +15,6 @@ void over_vectors(Team& team, int64_t n, F&& body) {
     sweep(smaller(kBlock, n - start), [&](int64_t i, auto lanes) { body(start + i, lanes); });
   });
 }
-
-Vec tanh(Vec x) { return 1.f - 2.f / (exp(2.f * x) + 1.f); }
 
 // Abramowitz and Stegun 7.1.26, absolute error below 1.5e-7.
 Vec erf(Vec x) {
@@ -42,8 +41,7 @@ void silu_mul(const SiluMul& a, Team& team) {
 void gelu(const Gelu& a, Team& team) {
   over_vectors(team, a.count, [&](int64_t i, auto lanes) {
     Vec x = load(a.x + i, lanes);
-    Vec gate = a.tanh ? tanh(0.7978845608f * (x + 0.044715f * x * x * x)) : erf(x * 0.7071067812f);
-    store(a.out + i, 0.5f * x * (1.f + gate), lanes);
+    store(a.out + i, a.tanh ? gelu_tanh(x) : 0.5f * x * (1.f + erf(x * 0.7071067812f)), lanes);
   });
 }
 

@@ -1,4 +1,4 @@
-// Kernels of products with weights that were packed ahead; see kernels.h.
+// Kernels of products with weights that were packed ahead; see kernels.h and ops/packed.py.
 #pragma once
 
 #include "base/flow_state.h"
@@ -7,8 +7,40 @@
 
 namespace omni {
 
+// Largest k of an int8 product: so many bytes a row of activations takes on the stack.
+constexpr int64_t kMaxByteDepth = 16384;
+
+struct PackedWeight {
+  const void* data;     // panels [ceil(n / 16)][k][16], in i8 [ceil(n / 16)][ceil(k / 8) * 2][16][4]
+  DType dtype;          // f32, bf16 or i8
+  const float* scale;   // [n] of i8, else null
+  const int32_t* sums;  // [n] of i8, else null: of each output's numbers
+  int64_t n, k;
+};
+
+struct FlowLinear {
+  const FlowState* state;
+  const float* x;  // [frames * rows, k]
+  PackedWeight weight;
+  const float* bias;  // [n] or null
+  float* out;         // [frames * rows, n]
+  int64_t rows;
+  bool gelu;
+};
+
+struct FlowGatedLinear {
+  const FlowState* state;
+  const float* x;  // [frames * rows, k]
+  PackedWeight weight;
+  const float* bias;  // [n] or null
+  float* out;         // [frames * rows, n]
+  int64_t rows, gate, table_rows;
+};
+
 // clang-format off
-#define OMNI_GEMM_KERNELS(X)
+#define OMNI_GEMM_KERNELS(X)             \
+  X(flow_linear, FlowLinear)             \
+  X(flow_gated_linear, FlowGatedLinear)
 // clang-format on
 
 }  // namespace omni

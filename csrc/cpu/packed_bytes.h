@@ -1,0 +1,155 @@
+// Products of 8-bit activations without sign with 8-bit weights, exact: four products are summed in
+// 16 bits, which the scale of the packed weights leaves room for (see ops/packed.py).
+#pragma once
+
+#include "cpu/gemm_kernels.h"
+#include "cpu/packed_gemm.h"
+
+namespace omni::OMNI_ISA {
+namespace {
+
+constexpr int kByteRows = kLanes == 8 ? 4 : kPanelRows;
+constexpr int64_t kByteGroup = 8;  // inputs of one step; k is filled up with zero weights
+constexpr int64_t kByteBlock = 16 * kMaxByteDepth;
+
+// Four neighbouring inputs of kLanes outputs.
+using ByteVec = int8_t __attribute__((vector_size(OMNI_VECTOR_BYTES)));
+
+inline ByteVec load_bytes(const int8_t* from) {
+  ByteVec value;
+  memcpy(&value, from, sizeof(value));
+  return value;
+}
+
+// The same four inputs for every output.
+inline ByteVec repeat(const uint8_t* from) {
+  int32_t word;
+  memcpy(&word, from, sizeof(word));
+  return (ByteVec)(word - IntVec{});
+}
+
+// x . w + y . v of each output's four inputs; x and y are without sign.
+inline IntVec dot(ByteVec x, ByteVec w, ByteVec y, ByteVec v) {
+#if defined(__AVX512BW__)
+  __m512i pairs = _mm512_add_epi16(_mm512_maddubs_epi16((__m512i)x, (__m512i)w),
+                                   _mm512_maddubs_epi16((__m512i)y, (__m512i)v));
+  return (IntVec)_mm512_madd_epi16(pairs, _mm512_set1_epi16(1));
+#elif defined(__AVX2__)
+  __m256i pairs = _mm256_add_epi16(_mm256_maddubs_epi16((__m256i)x, (__m256i)w),
+                                   _mm256_maddubs_epi16((__m256i)y, (__m256i)v));
+  return (IntVec)_mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+#else
+  IntVec total = {};
+  for (int i = 0; i < 4 * kLanes; ++i)
+    total[i / 4] += static_cast<uint8_t>(x[i]) * w[i] + static_cast<uint8_t>(y[i]) * v[i];
+  return total;
+#endif
+}
+
+// To the nearest, ties to even.
+inline IntVec rounded(Vec value) {
+#if defined(__AVX512F__)
+  return (IntVec)_mm512_cvtps_epi32((__m512)value);
+#elif defined(__AVX2__)
+  return (IntVec)_mm256_cvtps_epi32((__m256)value);
+#else
+  IntVec whole;
+  for (int i = 0; i < kLanes; ++i) whole[i] = static_cast<int32_t>(rintf(value[i]));
+  return whole;
+#endif
+}
+
+// Numbers of 0 .. 255.
+inline void store_bytes(uint8_t* to, IntVec value, Full = {}) {
+  using Bytes = uint8_t __attribute__((vector_size(kLanes)));
+  Bytes bytes = __builtin_convertvector(value, Bytes);
+  memcpy(to, &bytes, sizeof(bytes));
+}
+
+inline void store_bytes(uint8_t* to, IntVec value, Part part) {
+  for (int i = 0; i < part.count; ++i) to[i] = static_cast<uint8_t>(value[i]);
+}
+
+// A row's numbers are x = (number - zero) * step.
+struct RowScale {
+  float step;
+  int32_t zero;
+};
+
+// Bytes [k, depth) of the row meet zero weights.
+inline RowScale quantize_row(const float* x, int64_t k, int64_t depth, uint8_t* row) {
+  Vec low = {}, high = {};
+  sweep(k, [&](int64_t i, auto lanes) {
+    Vec value = load(x + i, lanes);
+    low = value < low ? value : low;
+    high = max(high, value);
+  });
+  float bottom = -largest(-low), top = largest(high), range = top - bottom;
+  float inverse = 255.f / (range > 1e-30f ? range : 1e-30f);
+  int32_t zero = static_cast<int32_t>(rintf(-bottom * inverse));
+  sweep(k, [&](int64_t i, auto lanes) {
+    IntVec number = rounded(load(x + i, lanes) * inverse) + zero;
+    number = number < 0 ? IntVec{} : number;
+    number = number > 255 ? 255 - IntVec{} : number;
+    store_bytes(row + i, number, lanes);
+  });
+  memset(row + k, 0, depth - k);
+  return {range / 255.f, zero};
+}
+
+// sums[r][c] = x[r] . w[c] for kByteRows rows and one panel, [depth / 4][16][4].
+__attribute__((noinline)) void multiply_bytes(const uint8_t* x, const int8_t* panel, int64_t depth,
+                                              int32_t* sums) {
+  IntVec acc[kByteRows][kPanelVecs] = {};
+  for (int64_t i = 0; i < depth; i += kByteGroup) {
+    ByteVec weights[2][kPanelVecs];
+    for (int half = 0; half < 2; ++half)
+      for (int v = 0; v < kPanelVecs; ++v)
+        weights[half][v] = load_bytes(panel + (i + 4 * half) * kPanelCols + 4 * v * kLanes);
+    for (int r = 0; r < kByteRows; ++r) {
+      ByteVec left = repeat(x + r * depth + i), right = repeat(x + r * depth + i + 4);
+      for (int v = 0; v < kPanelVecs; ++v)
+        acc[r][v] += dot(left, weights[0][v], right, weights[1][v]);
+    }
+  }
+  memcpy(sums, acc, sizeof(acc));
+}
+
+// out[c] = sums[c] less what the row's zero adds, in the units of the product.
+inline void rescale(const int32_t* sums, RowScale row, const PackedWeight& weight, int64_t col,
+                    int64_t cols, float* out) {
+  for (int64_t c = 0; c < cols; ++c)
+    out[c] = static_cast<float>(sums[c] - row.zero * weight.sums[col + c]) *
+             (row.step * weight.scale[col + c]);
+}
+
+// As packed_product, with one slice.
+template <class Put>
+void packed_byte_product(const float* x, int64_t rows, const PackedWeight& weight, int64_t col,
+                         int64_t col_end, Put&& put) {
+  alignas(64) uint8_t block[kByteBlock];
+  alignas(64) int32_t sums[kByteRows * kPanelCols];
+  alignas(64) float values[kPanelCols];
+  RowScale scales[kBlockRows];
+  int64_t depth = ceil_div(weight.k, kByteGroup) * kByteGroup;
+  int64_t step = smaller(kBlockRows, kByteBlock / depth) / kByteRows * kByteRows;
+  const auto* data = static_cast<const int8_t*>(weight.data);
+  for (int64_t row = 0; row < rows; row += step) {
+    int64_t count = smaller(step, rows - row);
+    for (int64_t r = 0; r < count; ++r)
+      scales[r] = quantize_row(x + (row + r) * weight.k, weight.k, depth, block + r * depth);
+    for (int64_t c = col; c < col_end; c += kPanelCols) {
+      int64_t cols = smaller(kPanelCols, col_end - c);
+      for (int64_t tile = 0; tile < count; tile += kByteRows) {
+        multiply_bytes(block + tile * depth, data + c * depth, depth, sums);
+        for (int64_t r = tile; r < smaller(count, tile + kByteRows); ++r) {
+          rescale(sums + (r - tile) * kPanelCols, scales[r], weight, c, cols, values);
+          put(Sums{values, row + r, c, cols, true, true});
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace omni::OMNI_ISA
