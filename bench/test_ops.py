@@ -8,6 +8,7 @@ import torch
 
 from omnirt import ops
 from omnirt.ops.state import KV_LEN, new_states, set_sampling
+from omnirt.ops.window import FlowWindow
 
 HIDDEN, MLP, HEADS, KV_HEADS, HEAD, VOCAB, PAGE = 2048, 11008, 16, 2, 128, 151936, 64
 CONTEXT = 4096
@@ -113,3 +114,17 @@ def test_sample(run):
 
 def test_philox_normal(run):
     run("philox_normal", 1, 500, 80)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
+@pytest.mark.parametrize("frames", [24, 120])
+def test_flow_linear(run, frames, precision):
+    n, k, window = 2048, 1024, FlowWindow(2)
+    window.frames, live = frames, 2 * frames
+    packed, x, out = (
+        ops.pack(torch.randn(n, k), precision),
+        torch.randn(live, k),
+        torch.ones(live, n),
+    )
+    size = {"bytes": packed.data.nbytes, "flops": 2 * live * n * k}
+    run("flow_linear", window, x, packed, torch.randn(n), out, 2, True, **size)

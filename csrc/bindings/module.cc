@@ -26,5 +26,6 @@ PYBIND11_MODULE(_core, m) {
   register_sampling(m);
   register_random(m);
   register_flow(m);
+  register_gemm(m);
   register_runtime(m);
 }

@@ -11,9 +11,9 @@ namespace omni {
 constexpr int64_t kMaxByteDepth = 16384;
 
 struct PackedWeight {
-  const void* data;     // panels [ceil(n / 16)][k][16], in i8 [ceil(n / 16)][ceil(k / 8) * 2][16][4]
-  DType dtype;          // f32, bf16 or i8
-  const float* scale;   // [n] of i8, else null
+  const void* data;    // panels [ceil(n / 16)][k][16], in i8 [ceil(n / 16)][ceil(k / 8) * 2][16][4]
+  DType dtype;         // f32, bf16 or i8
+  const float* scale;  // [n] of i8, else null
   const int32_t* sums;  // [n] of i8, else null: of each output's numbers
   int64_t n, k;
 };

@@ -136,6 +136,32 @@ def flow_attention(
 ) -> None:
     """``layer`` is read only where there is a cache."""
 
+# data, scale, sums: of a Packed.
+
+def flow_linear(
+    state: Tensor,
+    x: Tensor,
+    data: Tensor,
+    scale: Tensor | None,
+    sums: Tensor | None,
+    bias: Tensor | None,
+    out: Tensor,
+    rows: int,
+    gelu: bool,
+) -> None: ...
+def flow_gated_linear(
+    state: Tensor,
+    table: Tensor,
+    x: Tensor,
+    data: Tensor,
+    scale: Tensor | None,
+    sums: Tensor | None,
+    bias: Tensor | None,
+    gate: int,
+    out: Tensor,
+    rows: int,
+) -> None: ...
+
 # The runtime: threads, plans, cache pages, sessions (csrc/bindings/runtime*.cc)
 
 def set_cores(cores: int) -> None:

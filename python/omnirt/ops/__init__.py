@@ -6,6 +6,7 @@ from .cpu import attention as _cpu_attention
 from .cpu import conv as _cpu_conv
 from .cpu import embedding as _cpu_embedding
 from .cpu import flow as _cpu_flow
+from .cpu import gemm as _cpu_gemm
 from .cpu import linear as _cpu_linear
 from .cpu import norm as _cpu_norm
 from .cpu import random as _cpu_random
@@ -73,8 +74,8 @@ flow_input = op(flow.flow_input, cpu=_cpu_flow.flow_input)
 flow_modulate = op(flow.flow_modulate, cpu=_cpu_flow.flow_modulate)
 flow_rope_angles = op(flow.flow_rope_angles, cpu=_cpu_flow.flow_rope_angles)
 flow_attention = op(flow.flow_attention, cpu=_cpu_flow.flow_attention)
-flow_linear = op(gemm.flow_linear)
-flow_gated_linear = op(gemm.flow_gated_linear)
+flow_linear = op(gemm.flow_linear, cpu=_cpu_gemm.flow_linear)
+flow_gated_linear = op(gemm.flow_gated_linear, cpu=_cpu_gemm.flow_gated_linear)
 
 sample = op(sampling.sample, cpu=_cpu_sampling.sample)
 philox_uniform = op(random.philox_uniform, cpu=_cpu_random.philox_uniform)
