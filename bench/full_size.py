@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 
 import machine
-from omnirt import FlowParams, OmniRuntime, SamplingParams
+from omnirt import OmniRuntime, SamplingParams
 from omnirt.conversation import ask
 
 
@@ -27,7 +27,6 @@ def measure(folder: Path, text_tokens: int, codes: int) -> dict[str, object]:
             seed=0,
             thinker=SamplingParams(max_new_tokens=text_tokens),
             talker=SamplingParams(max_new_tokens=codes),
-            flow=FlowParams(),
         )
     weights = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     return {

@@ -12,16 +12,16 @@ from PIL import Image
 from omnirt import (
     CapacityError,
     CheckpointError,
-    FlowParams,
     InputError,
     OmniRuntime,
     SamplingParams,
+    WaveSchedule,
 )
 
 SHORT = {
     "thinker": SamplingParams(max_new_tokens=4),
     "talker": SamplingParams(max_new_tokens=6),
-    "flow": FlowParams(points=2, solver="euler"),
+    "wave": WaveSchedule(points=2),
 }
 
 
@@ -153,9 +153,18 @@ def test_bad_request(runtime, tmp_path, name):
         (lambda: SamplingParams(top_k=-1), "top_k"),
         (lambda: SamplingParams(repetition_penalty=0), "repetition_penalty"),
         (lambda: SamplingParams(max_new_tokens=0), "max_new_tokens"),
-        (lambda: FlowParams(points=1), "points"),
-        (lambda: FlowParams(solver="heun"), "solver"),
-        (lambda: FlowParams(guidance=-1), "guidance"),
+        (lambda: WaveSchedule(points=1), "points=1: use 2 to 65"),
+        (lambda: WaveSchedule(points=66), "points=66"),
+        (lambda: WaveSchedule(points=18, solver="rk4"), "points=18: use 2 to 17"),
+        (lambda: WaveSchedule(solver="heun"), "solver"),
+        (lambda: WaveSchedule(guidance=-1), "guidance"),
+        (lambda: WaveSchedule(first=0), "first=0"),
+        (lambda: WaveSchedule(first=9), "chunk=8: use at least first=9"),
+        (lambda: WaveSchedule(lookahead=-1), "lookahead=-1"),
+        (lambda: WaveSchedule(chunk=60, lookahead=13), r"chunk=60: .* 72 blocks"),
+        (lambda: WaveSchedule(lookahead=80), "lookahead=80"),
+        (lambda: WaveSchedule(growth=1), "growth=1: use 1.1 to 72"),
+        (lambda: WaveSchedule.preset("fast"), "wave='fast': use .* 'balanced', 'exact'"),
     ],
 )
 def test_bad_option(make, field):

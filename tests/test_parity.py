@@ -99,6 +99,7 @@ def test_greedy_reply_equals_the_released_model(pair, film, name):
         use_audio_in_video=sound,
         thinker=GREEDY_TEXT,
         talker=SamplingParams(temperature=0, max_new_tokens=CODES),
+        wave="exact",
         flow_noise=noise,
     )
     assert got.token_ids == want.token_ids
@@ -140,6 +141,7 @@ def test_sampled_codes_equal_for_the_same_random_numbers(pair, film, name):
         seed=seed,
         thinker=SamplingParams(max_new_tokens=16),
         talker=SamplingParams(max_new_tokens=CODES),
+        wave="exact",
         flow_noise=noise,
     )
     assert got.token_ids == want.token_ids

@@ -11,21 +11,21 @@ from omnirt import (
     CapacityError,
     Done,
     EngineError,
-    FlowParams,
     InputError,
     OmniRuntime,
     Options,
     SamplingParams,
     TextDelta,
+    WaveSchedule,
 )
 from omnirt.options import OptionsDict
 from omnirt.weights.random_checkpoint import write_random_checkpoint
 
-FAST = FlowParams(points=3, solver="euler")
+FAST = WaveSchedule(points=3)
 SHORT = {
     "thinker": SamplingParams(max_new_tokens=12),
     "talker": SamplingParams(max_new_tokens=24),
-    "flow": FAST,
+    "wave": FAST,
 }
 SAMPLED = SamplingParams(temperature=0.8, top_p=0.9, max_new_tokens=12)
 
@@ -87,7 +87,7 @@ def test_speech_starts_while_the_thinker_still_writes(runtime):
         seed=3,
         thinker=SamplingParams(max_new_tokens=64),
         talker=SamplingParams(max_new_tokens=80),
-        flow=FAST,
+        wave=FAST,
     )
     stats = reply.stats
     assert stats.text_tokens >= 60
@@ -179,7 +179,7 @@ def test_stop_ids_end_text_and_speech(runtime):
         seed=1,
         thinker=SamplingParams(max_new_tokens=12, stop_token_ids=(text_stop,)),
         talker=SamplingParams(max_new_tokens=24, stop_token_ids=(code_stop,)),
-        flow=FAST,
+        wave=FAST,
     )
     first = free.token_ids.index(text_stop)
     assert reply.token_ids == free.token_ids[: first + 1]

@@ -7,11 +7,11 @@ from .runtime import OmniRuntime
 from .types import (
     AudioChunk,
     Done,
-    FlowParams,
     Reply,
     SamplingParams,
     Stats,
     TextDelta,
+    WaveSchedule,
 )
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "CheckpointError",
     "Done",
     "EngineError",
-    "FlowParams",
     "InputError",
     "OmniError",
     "OmniRuntime",
@@ -30,4 +29,5 @@ __all__ = [
     "SamplingParams",
     "Stats",
     "TextDelta",
+    "WaveSchedule",
 ]

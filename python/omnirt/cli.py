@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from . import console
 from .errors import OmniError
+from .types import PRESETS
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -24,6 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--video", action="append", default=[], metavar="FILE")
     run.add_argument("--use-audio-in-video", action="store_true")
     run.add_argument("--voice")
+    run.add_argument("--wave", default="balanced", choices=PRESETS, help="how speech is solved")
     run.add_argument("--no-audio", action="store_true", help="text only")
     run.add_argument("--seed", type=int)
     run.add_argument("--max-new-tokens", type=int, help="limit of the text")
@@ -52,6 +54,7 @@ def run(args: argparse.Namespace) -> None:
         stream = runtime.stream(
             messages,
             voice=args.voice,
+            wave=args.wave,
             seed=args.seed,
             use_audio_in_video=args.use_audio_in_video,
             thinker=SamplingParams(max_new_tokens=args.max_new_tokens),

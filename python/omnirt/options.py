@@ -1,7 +1,7 @@
 """The options of a request and the released defaults that fill their gaps."""
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypedDict
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from .engine.loader import Models
 from .engine.request import Request, Sampling
 from .errors import InputError
-from .types import FlowParams, PromptInputs, SamplingParams
+from .types import PromptInputs, SamplingParams, WaveSchedule
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,9 @@ class Options:
     voice: a name of the runtime's ``voices``, the first by default. audio: speech on or off, on by
     default where the talker is loaded. use_audio_in_video: the sound of videos belongs to the
     prompt (an item may say otherwise). seed: the same seed gives the same reply; fresh by default.
-    thinker, talker: how the two models sample. flow: how speech is solved from codes. flow_noise:
-    float32 [frames, mel channels] in place of seeded noise, for tests.
+    thinker, talker: how the two models sample. wave: how speech is solved from codes, a
+    schedule or the name of a preset. flow_noise: float32 [frames, mel channels] in place of seeded
+    noise, for tests.
     """
 
     voice: str | None = None
@@ -29,7 +30,7 @@ class Options:
     seed: int | None = None
     thinker: SamplingParams | None = None
     talker: SamplingParams | None = None
-    flow: FlowParams = field(default_factory=FlowParams)
+    wave: WaveSchedule | str = "balanced"
     flow_noise: np.ndarray | None = None
 
     def __post_init__(self) -> None:
@@ -51,7 +52,7 @@ class OptionsDict(TypedDict, total=False):
     seed: int | None
     thinker: SamplingParams | None
     talker: SamplingParams | None
-    flow: FlowParams
+    wave: WaveSchedule | str
     flow_noise: np.ndarray | None
 
 
@@ -85,7 +86,7 @@ class Defaults:
             secrets.randbits(64) if options.seed is None else options.seed,
             self.thinker.override(options.thinker, "thinker", self.text_ids),
             self.talker.override(options.talker, "talker", self.codec_ids),
-            options.flow,
+            _schedule(options.wave),
             options.flow_noise,
         )
 
@@ -100,3 +101,7 @@ class Defaults:
         if voice not in self.voices:
             raise InputError(f"voice={voice!r}: use one of {', '.join(map(repr, self.voices))}")
         return voice
+
+
+def _schedule(wave: WaveSchedule | str) -> WaveSchedule:
+    return wave if isinstance(wave, WaveSchedule) else WaveSchedule.preset(wave)

@@ -1,6 +1,8 @@
 """Plain data that crosses the API: options in, events and replies out."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -44,23 +46,106 @@ class SamplingParams:
 
 
 @dataclass(frozen=True)
-class FlowParams:
-    """How the flow-matching ODE is solved: mel frames from codec ids.
+class WaveSchedule:
+    """How speech is solved from codes: in windows of blocks, each by a solver of the flow's ODE.
 
-    points: times of the solver's grid, so points - 1 steps. solver: "rk4" (4 evaluations a step) or
-    "euler" (1). guidance: strength of classifier-free guidance, 0 is off. sway: warps the grid
-    (F5-TTS, arXiv 2410.06885); -1 is the released value.
+    A block is what the flow's attention sees as one: 0.24 s of speech, 12 codes as released.
+    first, chunk, growth: new blocks of the first window and the most of a later one, ``growth``
+    times those of the one before, rounded down. lookahead: blocks to the right that are solved with
+    them and thrown away, so a window waits for their codes; one for each evaluation makes the
+    result that of one window over everything.
+    solver: "euler" (1 evaluation a step) or "rk4" (4). points: times of its grid, so points - 1
+    steps. guidance: strength of classifier-free guidance, 0 is off. sway: warps the grid (F5-TTS,
+    arXiv 2410.06885); -1 is the released value.
+    A schedule decides the samples, together with codes, voice and seed; nothing measured does.
     """
 
-    points: int = 10
-    solver: str = "rk4"
+    first: int = 1
+    chunk: int = 8
+    lookahead: int = 1
+    solver: str = "euler"
+    points: int = 6
     guidance: float = 0.5
     sway: float = -1.0
+    growth: float = 2.0
 
     def __post_init__(self) -> None:
-        require(self.points >= 2, "points", self.points, "use at least 2")
-        require(self.solver in ("rk4", "euler"), "solver", self.solver, 'use "rk4" or "euler"')
+        require(self.first >= 1, "first", self.first, "use 1 block or more")
+        require(
+            self.chunk >= self.first, "chunk", self.chunk, f"use at least first={self.first} blocks"
+        )
+        most = WINDOW_BLOCKS - 1
+        require(0 <= self.lookahead <= most, "lookahead", self.lookahead, f"use 0 to {most} blocks")
+        fits = self.chunk + self.lookahead <= WINDOW_BLOCKS
+        fix = f"chunk + lookahead={self.lookahead} may be {WINDOW_BLOCKS} blocks at most"
+        require(fits, "chunk", self.chunk, fix)
+        low, high = GROWTH
+        fits = low <= self.growth <= high
+        fix = f"use {low} to {high}; for equal chunks set first to chunk"
+        require(fits, "growth", self.growth, fix)
+        require(self.solver in STAGES, "solver", self.solver, 'use "rk4" or "euler"')
+        most = 1 + EVALUATIONS // STAGES[self.solver]
+        require(2 <= self.points <= most, "points", self.points, f"use 2 to {most}")
         require(self.guidance >= 0, "guidance", self.guidance, "use 0 (off) or a positive number")
+
+    @property
+    def evaluations(self) -> int:
+        """Evaluations of the velocity that a window takes."""
+        return (self.points - 1) * STAGES[self.solver]
+
+    @property
+    def rows(self) -> int:
+        """Rows of guidance: with and without the condition, or the condition alone."""
+        return 2 if self.guidance > 0 else 1
+
+    def chunks(self) -> Iterator[int]:
+        """New blocks of one window after the other, without end."""
+        size = float(self.first)
+        while True:
+            yield int(size)
+            size = min(size * self.growth, float(self.chunk))
+
+    def fitted(self, block_seconds: float, block_plays: float = 0.24) -> "WaveSchedule":
+        """A schedule for a machine that solves a block in ``block_seconds``; it plays block_plays.
+
+        Playback does not run dry if every chunk, with its lookahead, is solved while the one before
+        plays. The smallest first chunk (from this schedule's own) that allows this is taken, then
+        the fastest growth up to this one's. Where even chunks of the full size take longer than
+        they play, first = chunk: that delays the gap most and wastes least on lookahead.
+        """
+        slower = [self.growth - step * (self.growth - GROWTH[0]) / 4 for step in range(5)]
+        for first in range(self.first, self.chunk):
+            for growth in slower:
+                fit = replace(self, first=first, growth=growth)
+                if fit._never_dry(block_seconds, block_plays):
+                    return fit
+        return replace(self, first=self.chunk)
+
+    def _never_dry(self, block_seconds: float, block_plays: float) -> bool:
+        for playing, size in pairwise(self.chunks()):
+            if (size + self.lookahead) * block_seconds > playing * block_plays:
+                return False
+            if playing == self.chunk:
+                break
+        return True
+
+    @classmethod
+    def preset(cls, name: str) -> "WaveSchedule":
+        """ "lowest-latency", "balanced" or "exact" (the released result). Raises InputError."""
+        known = ", ".join(map(repr, PRESETS))
+        require(name in PRESETS, "wave", name, f"use a WaveSchedule or one of {known}")
+        return PRESETS[name]
+
+
+WINDOW_BLOCKS = 72  # of one window: what the buffers of the wave lane hold
+EVALUATIONS = 64  # of one window
+GROWTH = (1.1, 72.0)  # least and most
+STAGES = {"euler": 1, "rk4": 4}  # evaluations a step
+PRESETS = {
+    "lowest-latency": WaveSchedule(first=1, chunk=2, lookahead=0),
+    "balanced": WaveSchedule(),
+    "exact": WaveSchedule(first=1, chunk=36, lookahead=36, solver="rk4", points=10),
+}
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,7 @@ class Engine:
     def _wave(self, request: Request):
         sound = self.models.token2wav  # and not the engine: a lane must not be its last owner
         return lambda codes: sound.synthesize(
-            codes, request.voice, request.flow, request.seed, request.flow_noise
+            codes, request.voice, request.wave, request.seed, request.flow_noise
         )
 
     @property

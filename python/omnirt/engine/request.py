@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from omnirt.errors import InputError
-from omnirt.types import FlowParams, PromptInputs, SamplingParams
+from omnirt.types import PromptInputs, SamplingParams, WaveSchedule
 
 
 @dataclass(frozen=True)
@@ -49,5 +49,5 @@ class Request:
     seed: int
     thinker: Sampling
     talker: Sampling
-    flow: FlowParams
+    wave: WaveSchedule
     flow_noise: np.ndarray | None = None

@@ -98,6 +98,11 @@ class DitConfig:
         return self.mel_dim + self.speaker.dim + self.speaker_dim + self.codec_dim
 
     @property
+    def cached_layers(self) -> tuple[int, ...]:
+        """Layers that look back, in order: a window leaves its last keys and values there."""
+        return tuple(i for i in range(self.num_layers) if i in self.look_backward_layers)
+
+    @property
     def ff_dim(self) -> int:
         return self.hidden_size * self.ff_mult
 

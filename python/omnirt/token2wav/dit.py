@@ -1,12 +1,12 @@
 """The flow-matching transformer: the velocity that turns noise into mel frames.
 
 Qwen2.5-Omni technical report, arXiv 2503.20215; the blocks are DiT's (arXiv 2212.09748). What does
-not depend on the noisy mel is computed ahead: the voice once, the codes once a reply, and the
-adaptive norms (141 of 333 million weights) once for all times of a grid.
+not depend on the noisy mel is computed ahead: the voice once, the codes' part of the input once for
+all codes, and the adaptive norms (141 of 333 million weights) once for all times of a grid.
 """
 
 import math
-from collections.abc import Generator, Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,143 +16,190 @@ from torch.nn import functional as F
 from omnirt import ops
 from omnirt.nn.linear import Linear
 from omnirt.nn.weights import Weights
+from omnirt.ops.window import FlowWindow
 
 from .config import DitConfig
 from .speaker import SpeakerEncoder
 
 
 @dataclass(frozen=True)
-class Modulation:
-    """The adaptive norms at one time t. C is the hidden size.
+class Workspace:
+    """Memory of one evaluation, for windows of up to F frames; whoever evaluates may share it.
 
-    blocks: [layers, 6, C], shift, scale and gate of attention, then of the MLP. last: [2, C], scale
-    and shift.
+    R = F * rows of guidance, C the hidden size. base: [F, C]; h, mixed: [R, C]; qkv: [R, 3 * C] and
+    hidden: [R, ff_dim], never used at once, in the same memory; cos, sin: [F, head_dim / 2];
+    velocity: [R, mel_dim].
     """
 
-    blocks: Tensor
-    last: Tensor
-
-
-@dataclass(frozen=True)
-class Voice:
-    """What a voice adds to the input of every frame: [C] each. null: neither voice nor code."""
-
-    given: Tensor
-    null: Tensor
-
-
-@dataclass(frozen=True)
-class Condition:
-    """All that a solve knows besides the noisy mel.
-
-    rows: input parts, the conditional [T, C] and, under guidance, the null one [1, C]. cos, sin:
-    rotary angles [T, head_dim / 2].
-    """
-
-    rows: tuple[Tensor, ...]
+    base: Tensor
+    h: Tensor
+    mixed: Tensor
+    qkv: Tensor
+    hidden: Tensor
     cos: Tensor
     sin: Tensor
+    velocity: Tensor
 
 
 class DiT:
     """Velocity field over mel frames.
 
     stored_rope: take the rotary frequencies from the checkpoint, where released ones are rounded to
-    bfloat16 as in training; otherwise from the formula.
+    bfloat16 as in training; otherwise from the formula. precision: of the layers' weights,
+    "float32", "bfloat16" or "int8"; what enters and leaves them is float32.
     """
 
-    def __init__(self, config: DitConfig, weights: Weights, stored_rope: bool = True) -> None:
+    def __init__(
+        self,
+        config: DitConfig,
+        weights: Weights,
+        stored_rope: bool = True,
+        precision: str = "float32",
+    ) -> None:
         self.config = config
         self.speaker = SpeakerEncoder(config.speaker, weights.scope("input_embed.spk_encoder"))
-        self.codes = weights["text_embed.codec_embed.weight"]  # [num_codes + 1, codec_dim]
         widths = (config.mel_dim, config.speaker.dim, config.codec_dim, config.speaker_dim)
         parts = weights["input_embed.proj.weight"].split(widths, dim=1)
-        self.mel_in, self.speaker_in, self.code_in, self.voice_in = (p.contiguous() for p in parts)
+        mel_in, self.speaker_in, code_in, self.voice_in = (p.contiguous() for p in parts)
         self.bias_in = weights["input_embed.proj.bias"]
+        self.mel_in = ops.pack(mel_in, "float32")
+        self.projected = ops.linear(weights["text_embed.codec_embed.weight"], code_in)
         self.time = [Linear(weights.scope(f"time_embed.time_mlp.{i}")) for i in (0, 2)]
         self.blocks = [
-            _Block(config, i, weights.scope(f"transformer_blocks.{i}"))
+            _Block(config, i, weights.scope(f"transformer_blocks.{i}"), precision)
             for i in range(config.num_layers)
         ]
         self.norm_out = Linear(weights.scope("norm_out.linear"))
-        self.proj_out = Linear(weights.scope("proj_out"))
+        self.proj_out = _Packed("float32", weights.scope("proj_out"))
         self.inv_freq = weights["rotary_embed.inv_freq"] if stored_rope else _inv_freq(config)
 
-    def voice(self, reference: Tensor, vector: Tensor) -> Voice:
-        """reference: mel [F, mel_dim] of a recording; vector: [speaker_dim], the same speaker."""
+    def voice(self, reference: Tensor, vector: Tensor) -> Tensor:
+        """What a voice adds to the input of every frame: [2, C], the second with neither voice nor
+        code, for the null row of guidance.
+
+        reference: mel [F, mel_dim] of a recording; vector: [speaker_dim], the same speaker.
+        """
 
         def part(mel: Tensor) -> Tensor:
             return ops.linear(self.speaker(mel), self.speaker_in, self.bias_in)
 
         given = part(reference) + ops.linear(vector, self.voice_in)
-        code = ops.linear(ops.embed(torch.tensor([0]), self.codes)[0], self.code_in)
-        return Voice(given, part(torch.zeros_like(reference)) + code)
+        return torch.stack((given, part(torch.zeros_like(reference)) + self.projected[0]))
 
-    def condition(self, codes: Tensor, voice: Voice, guided: bool) -> Condition:
-        """codes: int64 [N], so T = N * repeats frames. guided: whether to add the null row."""
-        given = ops.linear(ops.embed(codes, self.codes), self.code_in) + voice.given
-        given = given.repeat_interleave(self.config.repeats, dim=0)
-        angles = torch.arange(len(given))[:, None] * self.inv_freq
-        rows = (given, voice.null[None]) if guided else (given,)
-        return Condition(rows, angles.cos(), angles.sin())
+    def table(self, times: Sequence[float]) -> Tensor:
+        """The adaptive norms at every time, reading their weights once: [times, 6 * layers + 2, C].
 
-    def modulations(self, times: Iterable[float]) -> dict[float, Modulation]:
-        """The adaptive norms at every distinct time, reading their weights once."""
-        times = sorted(set(times))
+        A layer has shift, scale and gate of attention, then of the MLP; scale and shift of the
+        output come last.
+        """
+        distinct = sorted(set(times))
         half = self.config.time_dim // 2
         rates = torch.exp(torch.arange(half) * -(math.log(10000) / (half - 1)))
-        angles = 1000 * torch.tensor(times)[:, None] * rates
+        angles = 1000 * torch.tensor(distinct)[:, None] * rates
         first, second = self.time
         hidden = second(F.silu(first(torch.cat((angles.sin(), angles.cos()), dim=1))))
-        hidden = F.silu(hidden)  # [times, C]
-        blocks = torch.stack([block.norms(hidden) for block in self.blocks], dim=1)
-        blocks = blocks.unflatten(2, (6, -1))
-        last = self.norm_out(hidden).unflatten(1, (2, -1))
-        return {t: Modulation(b, e) for t, b, e in zip(times, blocks, last, strict=True)}
+        hidden = F.silu(hidden)  # [distinct, C]
+        norms = [*(block.norms for block in self.blocks), self.norm_out]
+        rows = torch.cat([norm(hidden) for norm in norms], dim=1)
+        found = [distinct.index(time) for time in times]
+        return rows.unflatten(1, (-1, self.config.hidden_size))[found]
 
-    def velocity(
-        self, x: Tensor, modulation: Modulation, condition: Condition
-    ) -> Generator[None, None, Tensor]:
-        """One evaluation at noisy mel x: float32 [T, mel_dim]; yields after each layer.
+    def cache(self, evaluations: int, rows: int) -> Tensor:
+        """Room for what a window leaves to the next one: see ``FlowWindow``."""
+        config = self.config
+        layers = len(config.cached_layers)
+        return torch.zeros(evaluations, layers, 2, rows, config.block_size, config.hidden_size)
 
-        Returns float32 [rows, T, mel_dim].
+    def workspace(self, frames: int, rows: int) -> Workspace:
+        """Memory for windows of up to ``frames`` frames in ``rows`` rows of guidance."""
+        config, live = self.config, frames * rows
+        c, ff, half = config.hidden_size, config.ff_dim, config.head_dim // 2
+        wide = torch.zeros(live * max(3 * c, ff))
+        return Workspace(
+            base=torch.zeros(frames, c),
+            h=torch.zeros(live, c),
+            mixed=torch.zeros(live, c),
+            qkv=wide[: live * 3 * c].view(live, 3 * c),
+            hidden=wide[: live * ff].view(live, ff),
+            cos=torch.zeros(frames, half),
+            sin=torch.zeros(frames, half),
+            velocity=torch.zeros(live, config.mel_dim),
+        )
+
+    def evaluate(self, window: FlowWindow, y: Tensor, space: Workspace) -> Tensor:
+        """The velocity at noisy mel y: float32 [F, mel_dim]; a Plan may record this.
+
+        Returns float32 [F * rows, mel_dim], row = frame * rows + r, of which the window's live.
         """
-        base = ops.linear(x, self.mel_in)
-        h = torch.stack([base + row for row in condition.rows])
-        for block, numbers in zip(self.blocks, modulation.blocks, strict=True):
-            h = block(h, numbers, condition)
-            yield
-        scale, shift = modulation.last
-        return self.proj_out(ops.modulate(h, shift, scale, self.config.norm_eps))
+        config = self.config
+        ops.flow_linear(window, y, self.mel_in, None, space.base, 1)
+        ops.flow_input(window, space.base, self.projected, config.repeats, space.h)
+        ops.flow_rope_angles(window, self.inv_freq, space.cos, space.sin)
+        for block in self.blocks:
+            block(window, space)
+        scale = 6 * config.num_layers
+        ops.flow_modulate(window, space.h, scale + 1, scale, config.norm_eps, space.mixed)
+        return self.proj_out(window, space.mixed, space.velocity)
+
+
+class _Packed:
+    """A linear layer on packed weights, over the live rows of a window; several of one input join.
+
+    What it is built from is copied, so a mapped file need not stay in memory.
+    """
+
+    def __init__(self, precision: str, *parts: Weights) -> None:
+        self.weight = ops.pack(torch.cat([part["weight"] for part in parts]), precision)
+        self.bias = torch.cat([part["bias"] for part in parts])
+
+    def __call__(self, window: FlowWindow, x: Tensor, out: Tensor, gelu: bool = False) -> Tensor:
+        """x: [F * rows, in] -> out: [F * rows, out]."""
+        return ops.flow_linear(window, x, self.weight, self.bias, out, window.rows, gelu)
+
+    def add(self, window: FlowWindow, x: Tensor, gate: int, out: Tensor) -> Tensor:
+        """The same, times a gate of the evaluation's table, added to what is there."""
+        return ops.flow_gated_linear(window, x, self.weight, self.bias, gate, out)
 
 
 class _Block:
     """Attention between blocks of frames and an MLP, both behind adaptive norms and gates."""
 
-    def __init__(self, config: DitConfig, index: int, weights: Weights) -> None:
+    def __init__(self, config: DitConfig, index: int, weights: Weights, precision: str) -> None:
         self.config = config
-        self.back = int(index in config.look_backward_layers)
-        self.ahead = int(index in config.look_ahead_layers)
+        self.table = 6 * index  # its first row there
+        back = config.cached_layers
+        self.back, self.ahead = int(index in back), int(index in config.look_ahead_layers)
+        self.cached = back.index(index) if self.back else None
         self.norms = Linear(weights.scope("attn_norm.linear"))
-        self.q, self.k, self.v = (Linear(weights.scope(f"attn.to_{n}")) for n in "qkv")
-        self.out = Linear(weights.scope("attn.to_out.0"))
-        self.up, self.down = (Linear(weights.scope(f"ff.ff.{i}")) for i in (0, 3))
+        self.qkv = _Packed(precision, *(weights.scope(f"attn.to_{n}") for n in "qkv"))
+        self.out = _Packed(precision, weights.scope("attn.to_out.0"))
+        self.up, self.down = (_Packed(precision, weights.scope(f"ff.ff.{i}")) for i in (0, 3))
 
-    def __call__(self, x: Tensor, modulation: Tensor, condition: Condition) -> Tensor:
-        """x: [rows, T, C]; modulation: [6, C]. Returns [rows, T, C]."""
-        shift, scale, gate, mlp_shift, mlp_scale, mlp_gate = modulation
-        eps = self.config.norm_eps
-        attended = self._attend(ops.modulate(x, shift, scale, eps), condition)
-        x = torch.addcmul(x, gate, self.out(attended))
-        hidden = self.up(ops.modulate(x, mlp_shift, mlp_scale, eps))
-        return torch.addcmul(x, mlp_gate, self.down(ops.gelu(hidden, tanh=True)))
+    def __call__(self, window: FlowWindow, space: Workspace) -> None:
+        shift, scale, gate, mlp_shift, mlp_scale, mlp_gate = range(self.table, self.table + 6)
+        eps, h, mixed = self.config.norm_eps, space.h, space.mixed
+        ops.flow_modulate(window, h, shift, scale, eps, mixed)
+        self.qkv(window, mixed, space.qkv)
+        self._attend(window, space)
+        self.out.add(window, mixed, gate, h)
+        ops.flow_modulate(window, h, mlp_shift, mlp_scale, eps, mixed)
+        self.up(window, mixed, space.hidden, gelu=True)
+        self.down.add(window, space.hidden, mlp_gate, h)
 
-    def _attend(self, h: Tensor, condition: Condition) -> Tensor:  # [rows, T, C] -> [rows, T, C]
-        heads = (self.config.num_heads, self.config.head_dim)
-        q, k, v = (p(h).unflatten(2, heads).transpose(1, 2) for p in (self.q, self.k, self.v))
-        q, k = (ops.rope_first_head(part, condition.cos, condition.sin) for part in (q, k))
-        seen = ops.block_attention(q, k, v, self.config.block_size, self.back, self.ahead)
-        return seen.transpose(1, 2).flatten(2)
+    def _attend(self, window: FlowWindow, space: Workspace) -> None:
+        config = self.config
+        ops.flow_attention(
+            window,
+            space.qkv,
+            config.num_heads,
+            config.block_size,
+            self.back,
+            self.ahead,
+            space.cos,
+            space.sin,
+            self.cached,
+            space.mixed,
+        )
 
 
 def _inv_freq(config: DitConfig) -> Tensor:

@@ -1,24 +1,24 @@
 """Token2Wav: codec ids -> 24 kHz speech (arXiv 2503.20215)."""
 
 import functools
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from omnirt import ops
 from omnirt.errors import CheckpointError, InputError
 from omnirt.nn.weights import Weights
-from omnirt.types import FlowParams
+from omnirt.types import WaveSchedule
 
-from . import ode
 from .bigvgan import BigVGAN
 from .config import Token2WavConfig
-from .dit import DiT, Modulation, Voice
+from .dit import DiT
+from .ode import evaluations
+from .stream import FlowSolver, Window, windows
 
-_GRIDS_KEPT = 4  # sets of flow options whose adaptive norms stay in memory, 15 MB each as released
+_GRIDS_KEPT = 4  # solvers' grids whose adaptive norms stay in memory, 0.5 MB an evaluation
 
 
 class Speaker(Protocol):
@@ -29,9 +29,9 @@ class Speaker(Protocol):
 
 
 class Token2Wav:
-    """Solves for mel frames, then vocodes them; float32 throughout.
+    """Solves for mel frames, then vocodes them; activations are float32 throughout.
 
-    stored_rope: see ``DiT``.
+    stored_rope, precision: see ``DiT``.
     """
 
     def __init__(
@@ -40,55 +40,65 @@ class Token2Wav:
         weights: Weights,
         speakers: Mapping[str, Speaker],
         stored_rope: bool = True,
+        precision: str = "float32",
     ) -> None:
         self.config = config
-        self.dit = DiT(config.dit, weights.scope("code2wav_dit_model"), stored_rope)
+        flow = weights.scope("code2wav_dit_model")
+        self.dit = DiT(config.dit, flow, stored_rope, precision)
         self.bigvgan = BigVGAN(config.bigvgan, weights.scope("code2wav_bigvgan_model"))
         self.speakers = speakers
         self.voice = functools.cache(self._voice)
-        self._modulations = functools.lru_cache(_GRIDS_KEPT)(self._new_modulations)
+        self._tables = functools.lru_cache(_GRIDS_KEPT)(self._new_table)
 
     def synthesize(
         self,
         codes: Sequence[int],
         voice: str,
-        flow: FlowParams | None = None,
+        schedule: WaveSchedule | None = None,
         seed: int = 0,
         flow_noise: np.ndarray | None = None,
     ) -> Iterator[np.ndarray | None]:
         """Speech of a whole code sequence: float32 pieces that join to 480 samples a code.
 
-        Yields None wherever it may be left alone for a while or closed: after each transformer
-        layer. flow_noise: [>= frames, mel_dim], used instead of the noise that the seed gives.
-        Raises InputError, at once.
+        Yields None wherever it may be left alone for a while or closed: after each evaluation of
+        the transformer. flow_noise: [>= frames, mel_dim], used instead of the noise that the seed
+        gives. Raises InputError, at once.
         """
-        ids = self._check_codes(codes)
-        noise = self._noise(len(ids) * self.config.dit.repeats, seed, flow_noise)
-        return self._pieces(ids, self.voice(voice), flow or FlowParams(), noise)
+        ids, schedule = self._check_codes(codes), schedule or WaveSchedule()
+        noise = seed if flow_noise is None else self._check_noise(flow_noise, len(ids))
+        plan = list(windows(schedule, self.config.dit, len(ids)))
+        solver = self.solver(ids, voice, schedule, noise, plan)
+        return self._pieces(solver, plan)
 
-    def _pieces(
-        self, codes: Tensor, voice: Voice, flow: FlowParams, noise: Tensor
-    ) -> Iterator[np.ndarray | None]:
-        mel = yield from self.solve(codes, voice, flow, noise)
-        yield from self.bigvgan.vocode_windows(mel)
+    def solver(
+        self,
+        codes: Tensor,
+        voice: str,
+        schedule: WaveSchedule,
+        noise: Tensor | int,
+        plan: Sequence[Window],
+    ) -> FlowSolver:
+        """Of one reply's mel: codes int32 [N], noise as ``FlowSolver`` takes it."""
+        capacity = max((window.frames for window in plan), default=0)
+        table = self.table(schedule)
+        return FlowSolver(self.dit, schedule, codes, self.voice(voice), table, noise, capacity)
 
-    def solve(
-        self, codes: Tensor, voice: Voice, flow: FlowParams, noise: Tensor
-    ) -> Generator[None, None, Tensor]:
-        """Mel of codes: int64 [N], from noise: [T, mel_dim]. Returns float32 [T, mel_dim]."""
-        condition = self.dit.condition(codes, voice, guided=flow.guidance > 0)
-        modulations = self._modulations(flow)
+    def table(self, schedule: WaveSchedule) -> Tensor:
+        """The adaptive norms of every evaluation; computed once for a grid and solver."""
+        return self._tables(schedule.solver, schedule.points, schedule.sway)
 
-        def field(t: float, y: Tensor) -> ode.Steps:
-            given, *null = yield from self.dit.velocity(y, modulations[t], condition)
-            return given + (given - null[0]) * flow.guidance if null else given
+    def _new_table(self, solver: str, points: int, sway: float) -> Tensor:
+        grid = WaveSchedule(solver=solver, points=points, sway=sway)
+        return self.dit.table([evaluation.time for evaluation in evaluations(grid)])
 
-        return (yield from ode.solve(field, noise, ode.schedule(flow)))
+    def _pieces(self, solver: FlowSolver, plan: Sequence[Window]) -> Iterator[np.ndarray | None]:
+        mel = []
+        for window in plan:
+            mel.append((yield from solver.solve(window)))
+        if mel:
+            yield from self.bigvgan.vocode_windows(torch.cat(mel))
 
-    def _new_modulations(self, flow: FlowParams) -> dict[float, Modulation]:
-        return self.dit.modulations(t for step in ode.schedule(flow) for t in step.times)
-
-    def _voice(self, name: str) -> Voice:
+    def _voice(self, name: str) -> Tensor:
         """Conditioning of a voice, computed once. Raises InputError, CheckpointError."""
         if name not in self.speakers:
             known = ", ".join(map(repr, self.speakers))
@@ -108,12 +118,10 @@ class Token2Wav:
         for i, code in enumerate(codes):
             if not 0 <= code < count:
                 raise InputError(f"codes[{i}]={code}: use codec ids 0..{count - 1}")
-        return torch.tensor(codes, dtype=torch.int64)
+        return torch.tensor(codes, dtype=torch.int32)
 
-    def _noise(self, frames: int, seed: int, given: np.ndarray | None) -> Tensor:
-        width = self.config.dit.mel_dim
-        if given is None:
-            return ops.philox_normal(seed, frames, width)
+    def _check_noise(self, given: np.ndarray, codes: int) -> Tensor:
+        width, frames = self.config.dit.mel_dim, codes * self.config.dit.repeats
         if given.ndim != 2 or given.shape[1] != width or len(given) < frames:
             shape = list(given.shape)
             raise InputError(
