@@ -13,9 +13,13 @@ from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from checkpoints import checkpoint_factory
+
+hypothesis.settings.register_profile("omnirt", derandomize=True, database=None, deadline=None)
+hypothesis.settings.load_profile("omnirt")
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import torch
 
@@ -88,6 +89,16 @@ def speakers(seed: int = 1, frames: int = 37) -> dict[str, FakeSpeaker]:
 
 def ours(config: Token2WavConfig, weights: DictWeights, **options) -> Token2Wav:
     return Token2Wav(config, weights, speakers(), **options)
+
+
+def codes_of(count: int) -> list[int]:
+    """Codes of a reply, the same for the same length."""
+    return torch.randint(0, 50, (count,), generator=torch.Generator().manual_seed(count)).tolist()
+
+
+def noise_of(frames: int) -> np.ndarray:
+    """Noise that a reply starts from, the same for the same length."""
+    return np.random.default_rng(frames).standard_normal((frames, 80), dtype=np.float32)
 
 
 def drain(steps) -> torch.Tensor:

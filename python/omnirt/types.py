@@ -113,7 +113,8 @@ class WaveSchedule:
         the fastest growth up to this one's. Where even chunks of the full size take longer than
         they play, first = chunk: that delays the gap most and wastes least on lookahead.
         """
-        slower = [self.growth - step * (self.growth - GROWTH[0]) / 4 for step in range(5)]
+        low, spread = GROWTH[0], self.growth - GROWTH[0]
+        slower = [max(low, self.growth - spread * step / 4) for step in range(5)]
         for first in range(self.first, self.chunk):
             for growth in slower:
                 fit = replace(self, first=first, growth=growth)

@@ -1,4 +1,4 @@
-"""FlowWindow: its words, and the reference of the ops that read them against their formulas."""
+"""FlowWindow: its words, and the ops that read them against their formulas."""
 
 import pytest
 import torch
@@ -7,6 +7,12 @@ from omnirt import ops
 from omnirt.ops.window import FlowWindow
 
 LAYERS, BLOCK, WIDTH = 2, 4, 12
+
+
+@pytest.fixture(params=["reference", "cpu"], autouse=True)
+def backend(request):
+    with ops.use(request.param):
+        yield
 
 
 def _window(frames: int, rows: int = 2, start: int = 0) -> FlowWindow:

@@ -65,10 +65,6 @@ vocoder_snake = op(vocoder.vocoder_snake)
 vocoder_mean = op(vocoder.vocoder_mean)
 vocoder_clamp = op(vocoder.vocoder_clamp)
 
-modulate = op(flow.modulate, cpu=_cpu_flow.modulate)
-rope_first_head = op(flow.rope_first_head, cpu=_cpu_flow.rope_first_head)
-block_attention = op(flow.block_attention, cpu=_cpu_flow.block_attention)
-
 flow_noise = op(flow.flow_noise, cpu=_cpu_flow.flow_noise)
 flow_input = op(flow.flow_input, cpu=_cpu_flow.flow_input)
 flow_modulate = op(flow.flow_modulate, cpu=_cpu_flow.flow_modulate)

@@ -61,7 +61,7 @@ class DiT:
         widths = (config.mel_dim, config.speaker.dim, config.codec_dim, config.speaker_dim)
         parts = weights["input_embed.proj.weight"].split(widths, dim=1)
         mel_in, self.speaker_in, code_in, self.voice_in = (p.contiguous() for p in parts)
-        self.bias_in = weights["input_embed.proj.bias"]
+        self.bias_in = weights["input_embed.proj.bias"].clone()
         self.mel_in = ops.pack(mel_in, "float32")
         self.projected = ops.linear(weights["text_embed.codec_embed.weight"], code_in)
         self.time = [Linear(weights.scope(f"time_embed.time_mlp.{i}")) for i in (0, 2)]
@@ -71,7 +71,8 @@ class DiT:
         ]
         self.norm_out = Linear(weights.scope("norm_out.linear"))
         self.proj_out = _Packed("float32", weights.scope("proj_out"))
-        self.inv_freq = weights["rotary_embed.inv_freq"] if stored_rope else _inv_freq(config)
+        stored = weights["rotary_embed.inv_freq"].float().clone()
+        self.inv_freq = stored if stored_rope else _inv_freq(config)
 
     def voice(self, reference: Tensor, vector: Tensor) -> Tensor:
         """What a voice adds to the input of every frame: [2, C], the second with neither voice nor
