@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from hf import transformers
+from omnirt.token2wav.bigvgan import BigVGAN
 from omnirt.token2wav.config import Token2WavConfig
 from omnirt.token2wav.model import Token2Wav
 from stubs import DictWeights
 
+hf_config = pytest.importorskip("transformers.models.qwen2_5_omni.configuration_qwen2_5_omni")
 released = pytest.importorskip("transformers.models.qwen2_5_omni.modeling_qwen2_5_omni")
 
 DIT = {
@@ -57,7 +59,7 @@ def _fill(module, generator: torch.Generator) -> None:
     """Random weights. The vocoder's are kept small: its snakes would amplify float32 rounding."""
     for name, tensor in module.named_parameters():
         fan_in = tensor[0].numel() if tensor.dim() > 1 else 100
-        gain = 0.3 if name.startswith("code2wav_bigvgan_model.") else 1.0
+        gain = 1.0 if name.startswith("code2wav_dit_model.") else 0.3
         if ".ups." in name:
             fan_in, gain = tensor.shape[0] * 2, 1.0
         noise = torch.randn(tensor.shape, generator=generator)
@@ -75,6 +77,30 @@ def build(seed: int = 0, **dit) -> tuple[object, Token2WavConfig, DictWeights]:
         rotary.copy_(rotary.bfloat16())  # as the released files store it
     weights = DictWeights({k: v.detach() for k, v in theirs.state_dict().items()})
     return theirs, Token2WavConfig.from_dict(values), weights
+
+
+def build_vocoder(seed: int = 0, peak: float = 0.5, **sizes) -> tuple[object, BigVGAN]:
+    """A released vocoder and ours with its weights, about as loud as ``peak``.
+
+    ``sizes`` override BIGVGAN's.
+    """
+    values = {**BIGVGAN, **sizes}
+    theirs = released.Qwen2_5OmniToken2WavBigVGANModel(hf_config.Qwen2_5OmniBigVGANConfig(**values))
+    theirs = theirs.float().eval()
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        _fill(theirs, generator)
+        last = theirs.conv_post.weight
+        last *= 1e-3  # nothing is clamped while the loudness is measured
+        theirs.conv_pre.weight *= 3
+        last *= peak / theirs(torch.randn(1, 80, 50, generator=generator) * 3 - 4).abs().max()
+    return theirs, vocoder_of(theirs)
+
+
+def vocoder_of(theirs) -> BigVGAN:
+    values = {"dit_config": DIT, "bigvgan_config": theirs.config.to_dict()}
+    weights = DictWeights({k: v.detach() for k, v in theirs.state_dict().items()})
+    return BigVGAN(Token2WavConfig.from_dict(values).bigvgan, weights)
 
 
 def speakers(seed: int = 1, frames: int = 37) -> dict[str, FakeSpeaker]:
