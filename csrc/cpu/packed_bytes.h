@@ -59,15 +59,36 @@ inline IntVec rounded(Vec value) {
 #endif
 }
 
-// Numbers of 0 .. 255.
+// The nearest numbers of 0 .. 255.
 inline void store_bytes(uint8_t* to, IntVec value, Full = {}) {
-  using Bytes = uint8_t __attribute__((vector_size(kLanes)));
-  Bytes bytes = __builtin_convertvector(value, Bytes);
-  memcpy(to, &bytes, sizeof(bytes));
+#if defined(__AVX512F__)
+  value = value < 0 ? IntVec{} : value;
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtusepi32_epi8((__m512i)value));
+#elif defined(__AVX2__)
+  __m128i low = _mm256_castsi256_si128((__m256i)value);
+  __m128i words = _mm_packs_epi32(low, _mm256_extracti128_si256((__m256i)value, 1));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm_packus_epi16(words, words));
+#else
+  for (int i = 0; i < kLanes; ++i) to[i] = static_cast<uint8_t>(smaller(255, larger(0, value[i])));
+#endif
 }
 
 inline void store_bytes(uint8_t* to, IntVec value, Part part) {
-  for (int i = 0; i < part.count; ++i) to[i] = static_cast<uint8_t>(value[i]);
+  uint8_t bytes[kLanes];
+  store_bytes(bytes, value);
+  memcpy(to, bytes, part.count);
+}
+
+inline IntVec load_ints(const int32_t* from, Full = {}) {
+  IntVec value;
+  memcpy(&value, from, sizeof(value));
+  return value;
+}
+
+inline IntVec load_ints(const int32_t* from, Part part) {
+  IntVec value = {};
+  for (int i = 0; i < part.count; ++i) value[i] = from[i];
+  return value;
 }
 
 // A row's numbers are x = (number - zero) * step.
@@ -88,10 +109,7 @@ inline RowScale quantize_row(const float* x, int64_t k, int64_t depth, uint8_t* 
   float inverse = 255.f / (range > 1e-30f ? range : 1e-30f);
   int32_t zero = static_cast<int32_t>(rintf(-bottom * inverse));
   sweep(k, [&](int64_t i, auto lanes) {
-    IntVec number = rounded(load(x + i, lanes) * inverse) + zero;
-    number = number < 0 ? IntVec{} : number;
-    number = number > 255 ? 255 - IntVec{} : number;
-    store_bytes(row + i, number, lanes);
+    store_bytes(row + i, rounded(load(x + i, lanes) * inverse) + zero, lanes);
   });
   memset(row + k, 0, depth - k);
   return {range / 255.f, zero};
@@ -118,9 +136,11 @@ __attribute__((noinline)) void multiply_bytes(const uint8_t* x, const int8_t* pa
 // out[c] = sums[c] less what the row's zero adds, in the units of the product.
 inline void rescale(const int32_t* sums, RowScale row, const PackedWeight& weight, int64_t col,
                     int64_t cols, float* out) {
-  for (int64_t c = 0; c < cols; ++c)
-    out[c] = static_cast<float>(sums[c] - row.zero * weight.sums[col + c]) *
-             (row.step * weight.scale[col + c]);
+  sweep(cols, [&](int64_t c, auto lanes) {
+    IntVec whole = load_ints(sums + c) - row.zero * load_ints(weight.sums + col + c, lanes);
+    Vec scale = row.step * load(weight.scale + col + c, lanes);
+    store(out + c, __builtin_convertvector(whole, Vec) * scale);
+  });
 }
 
 // As packed_product, with one slice.
