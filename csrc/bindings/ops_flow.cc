@@ -74,16 +74,22 @@ void flow_rope_angles(const Arg& state, const Arg& inv_freq, const Arg& cos, con
          {state, inv_freq, cos, sin});
 }
 
-void require_heads(const Check& check, int64_t heads, int64_t block) {
+void require_heads(const Check& check, int64_t heads) {
   int64_t channels = check["C"], dim = heads < 1 ? 0 : channels / heads;
   check.require(dim * heads == channels && check["Q"] == 3 * channels && dim == 2 * check["H"] &&
                     dim <= kMaxHeadDim,
                 std::to_string(heads) + " heads of C=" + std::to_string(channels) + ", qkv of " +
                     std::to_string(check["Q"]) + ", angles of " + std::to_string(check["H"]) +
                     ": expected heads of twice the angles, up to " + std::to_string(kMaxHeadDim));
-  check.require(
-      block >= 1 && block <= kMaxFlowBlock,
-      "block=" + std::to_string(block) + ", expected 1.." + std::to_string(kMaxFlowBlock));
+}
+
+void require_blocks(const Check& check, int64_t block, int64_t back, int64_t ahead) {
+  check.require(block >= 1 && block <= kMaxFlowBlock && back >= 0 && ahead >= 0 &&
+                    back + ahead < kMaxFlowSpan && (back + 1 + ahead) * block <= kMaxFlowSpan,
+                "block=" + std::to_string(block) + ", back=" + std::to_string(back) +
+                    ", ahead=" + std::to_string(ahead) + ": expected blocks of up to " +
+                    std::to_string(kMaxFlowBlock) + " frames, that see up to " +
+                    std::to_string(kMaxFlowSpan));
 }
 
 // cache: float32 [E, L, 2, rows, block, C], which the window reads and writes at `layer`.
@@ -111,10 +117,10 @@ void flow_attention(const Arg& state, const Maybe& cache, int64_t rows, const Ar
   check("out", out.tensor, "R C", {DType::f32});
   check("cos", cos.tensor, "F H", {DType::f32});
   check("sin", sin.tensor, "F H", {DType::f32});
-  require_heads(check, heads, block);
+  require_heads(check, heads);
+  require_blocks(check, block, back, ahead);
   require_frames(check, *window, 1, check["F"]);
   require_frames(check, *window, rows, check["R"]);
-  check.require(back >= 0 && ahead >= 0, "back and ahead are counts of blocks");
   if (cache) require_cache(check, *window, *cache, rows, block, layer);
   launch("flow_attention", kernels().flow_attention,
          FlowAttention{window, qkv.tensor.as<float>(), cos.tensor.as<float>(),

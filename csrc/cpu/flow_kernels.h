@@ -54,8 +54,9 @@ struct FlowAttention {
   int64_t layers, layer;  // that the cache holds, and which of them this is: -1 is none
 };
 
-// Largest block of frames that attention keeps on the stack.
+// The most frames of a block, and of the blocks that one sees, that attention keeps on the stack.
 constexpr int64_t kMaxFlowBlock = 64;
+constexpr int64_t kMaxFlowSpan = 192;
 
 // A row of the adaptive norms' table at the state's evaluation: [channels].
 inline const float* table_row(const FlowState& state, int64_t table_rows, int64_t row,
