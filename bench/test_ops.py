@@ -128,3 +128,44 @@ def test_flow_linear(run, frames, precision):
     )
     size = {"bytes": packed.data.nbytes, "flops": 2 * live * n * k}
     run("flow_linear", window, x, packed, torch.randn(n), out, 2, True, **size)
+
+
+# The vocoder's second of six stages, for two thirds of a second of speech.
+VOCODER_ROWS, VOCODER_CHANNELS = 1000, 384
+
+
+def vocoder_buffers(rows: int = VOCODER_ROWS, channels: int = VOCODER_CHANNELS) -> tuple:
+    """A span over all rows, that signal, and room for the result."""
+    span = torch.tensor([0, rows], dtype=torch.int32)
+    return span, torch.randn(rows, channels), torch.zeros(VOCODER_ROWS, VOCODER_CHANNELS)
+
+
+@pytest.mark.parametrize("taps", [3, 7, 11])
+def test_vocoder_conv(run, taps):
+    span, x, out = vocoder_buffers()
+    weight = torch.randn(VOCODER_CHANNELS, VOCODER_CHANNELS, taps)
+    flops = 2 * VOCODER_ROWS * weight.numel()
+    run("vocoder_conv", span, x, ops.pack_conv(weight), weight[0, :, 0], 3, out, flops=flops)
+
+
+def test_vocoder_upsample(run):
+    rate, padding = 3, 2
+    span, x, out = vocoder_buffers(VOCODER_ROWS // rate, 2 * VOCODER_CHANNELS)
+    weight = torch.randn(2 * VOCODER_CHANNELS, VOCODER_CHANNELS, rate + 2 * padding)
+    packed, flops = ops.pack_conv_transpose(weight), 2 * len(x) * weight.numel()
+    run("vocoder_upsample", span, x, packed, weight[0, :, 0], rate, padding, out, flops=flops)
+
+
+def test_vocoder_snake(run):
+    span, x, out = vocoder_buffers()
+    run("vocoder_snake", span, x, x[0], x[1], out, bytes=2 * x.nbytes)
+
+
+def test_vocoder_mean(run):
+    span, x, out = vocoder_buffers()
+    run("vocoder_mean", span, [x, x.clone(), x.clone()], out, bytes=4 * x.nbytes)
+
+
+def test_vocoder_clamp(run):
+    span, x, out = vocoder_buffers()
+    run("vocoder_clamp", span, x, 0.5, 0.1, out, bytes=2 * x.nbytes)

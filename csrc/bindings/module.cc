@@ -27,5 +27,6 @@ PYBIND11_MODULE(_core, m) {
   register_random(m);
   register_flow(m);
   register_gemm(m);
+  register_vocoder(m);
   register_runtime(m);
 }

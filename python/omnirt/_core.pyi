@@ -94,6 +94,32 @@ def philox(counters: Tensor, seed: int, out: Tensor) -> None:
 
 def philox_uniform(seed: int, stream: int, step: int, out: Tensor) -> None: ...
 def philox_normal(seed: int, out: Tensor) -> None: ...
+def vocoder_conv(
+    span: Tensor,
+    x: Tensor,
+    weights: Tensor,
+    bias: Tensor | None,
+    kernel: int,
+    dilation: int,
+    add: bool,
+    out: Tensor,
+) -> None:
+    """span: int32 [2], read whenever the call runs; weights: PackedConv.panels."""
+
+def vocoder_upsample(
+    span: Tensor,
+    x: Tensor,
+    weights: Tensor,
+    bias: Tensor | None,
+    rate: int,
+    padding: int,
+    out: Tensor,
+) -> None:
+    """weights: PackedConvTranspose.panels."""
+
+def vocoder_snake(span: Tensor, x: Tensor, alpha: Tensor, beta: Tensor, out: Tensor) -> None: ...
+def vocoder_mean(span: Tensor, parts: list[Tensor], out: Tensor) -> None: ...
+def vocoder_clamp(span: Tensor, x: Tensor, scale: float, shift: float, out: Tensor) -> None: ...
 
 # state: FlowWindow.state; table, cache, voice and codes: what it holds the addresses of, to check
 # their shapes. A replay follows the addresses.

@@ -12,6 +12,7 @@ from .cpu import norm as _cpu_norm
 from .cpu import random as _cpu_random
 from .cpu import rope as _cpu_rope
 from .cpu import sampling as _cpu_sampling
+from .cpu import vocoder as _cpu_vocoder
 from .packed import pack
 from .packed_conv import pack_conv, pack_conv_transpose
 from .reference import (
@@ -59,11 +60,11 @@ conv1d = op(conv.conv1d, cpu=_cpu_conv.conv1d)
 conv_transpose1d = op(conv.conv_transpose1d, cpu=_cpu_conv.conv_transpose1d)
 snake = op(conv.snake, cpu=_cpu_conv.snake)
 
-vocoder_conv = op(vocoder.vocoder_conv)
-vocoder_upsample = op(vocoder.vocoder_upsample)
-vocoder_snake = op(vocoder.vocoder_snake)
-vocoder_mean = op(vocoder.vocoder_mean)
-vocoder_clamp = op(vocoder.vocoder_clamp)
+vocoder_conv = op(vocoder.vocoder_conv, cpu=_cpu_vocoder.vocoder_conv)
+vocoder_upsample = op(vocoder.vocoder_upsample, cpu=_cpu_vocoder.vocoder_upsample)
+vocoder_snake = op(vocoder.vocoder_snake, cpu=_cpu_vocoder.vocoder_snake)
+vocoder_mean = op(vocoder.vocoder_mean, cpu=_cpu_vocoder.vocoder_mean)
+vocoder_clamp = op(vocoder.vocoder_clamp, cpu=_cpu_vocoder.vocoder_clamp)
 
 flow_noise = op(flow.flow_noise, cpu=_cpu_flow.flow_noise)
 flow_input = op(flow.flow_input, cpu=_cpu_flow.flow_input)

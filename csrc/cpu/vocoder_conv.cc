@@ -1,0 +1,108 @@
+#include "cpu/toom_cook.h"
+#include "cpu/vocoder_block.h"
+
+namespace omni::OMNI_ISA {
+namespace {
+
+// Tiles interleave as the taps do: tile u makes the outputs first_of(u) + i * dilation, and its
+// group of taps g reads what tile u + g * dilation reads with its first.
+template <class Scheme>
+class Convolution {
+ public:
+  explicit Convolution(const VocoderConv& a)
+      : a_(a), first_(a.span->first), rows_(a.span->rows), spread_((a.groups - 1) * a.dilation) {
+    tiles_ = ceil_div(rows_, Scheme::kOutputs * a.dilation) * a.dilation;
+    size_ = block_rows(tiles_, kBlockRows / Scheme::kPoints);
+    panels_ = ceil_div(a.out_channels, kPanel);
+  }
+
+  void run(Team& team) const {
+    int64_t blocks = ceil_div(tiles_, size_), columns = ceil_div(panels_, kPanels);
+    int64_t work =
+        Scheme::kPoints * a_.groups * a_.channels * size_ * kPanel * smaller(panels_, kPanels);
+    int64_t run = larger(1, kChunkWork / larger(1, work));  // blocks of one chunk
+    int64_t runs = ceil_div(blocks, run);
+    team.run(static_cast<int>(runs * columns), [&](int chunk) {
+      int64_t begin = chunk % runs * run, end = smaller(blocks, begin + run);
+      for (int64_t b = begin; b < end; ++b) block(b * size_, chunk / runs * kPanels);
+    });
+  }
+
+ private:
+  static constexpr int kPoints = Scheme::kPoints;
+
+  // All of the sums of one block of tiles and panels.
+  void block(int64_t tile, int64_t panel) const {
+    alignas(64) float laid[kDepth * kLaidRows], sums[kPanels * kBlockRows * kPanel];
+    int64_t tiles = smaller(size_, tiles_ - tile), panels = smaller(kPanels, panels_ - panel);
+    int64_t laid_rows = ceil_div(tiles, kTileRows) * kTileRows + spread_;
+    for (int64_t c = 0; c < a_.channels; c += kDepth) {
+      int64_t depth = smaller(kDepth, a_.channels - c);
+      for (int64_t u = 0; u < tiles + spread_; ++u)
+        lay(tile + u, c, depth, laid + u * depth, laid_rows * depth);
+      Terms terms = {a_.groups, depth, a_.dilation * depth, a_.channels * kPanel};
+      for (int64_t p = 0; p < kPoints; ++p)
+        for (int64_t i = 0; i < panels; ++i)
+          multiply_rows(terms, laid + p * laid_rows * depth, weights(p, panel + i) + c * kPanel,
+                        c == 0, tiles, sums + (p * kPanels + i) * size_ * kPanel);
+    }
+    for (int64_t i = 0; i < panels; ++i)
+      for (int64_t u = 0; u < tiles; ++u)
+        finish(tile + u, (panel + i) * kPanel, sums + (i * size_ + u) * kPanel);
+  }
+
+  const float* weights(int64_t point, int64_t panel) const {
+    return a_.weights + (point * panels_ + panel) * a_.groups * a_.channels * kPanel;
+  }
+
+  int64_t first_of(int64_t tile) const {
+    return tile / a_.dilation * Scheme::kOutputs * a_.dilation + tile % a_.dilation;
+  }
+
+  // What a tile reads, at every point: rows `stride` apart in `laid`.
+  void lay(int64_t tile, int64_t c, int64_t depth, float* laid, int64_t stride) const {
+    const float* from[kPoints];
+    for (int i = 0; i < kPoints; ++i) {
+      int64_t row = first_of(tile) + (i - a_.kernel / 2) * a_.dilation;
+      bool inside = row >= 0 && row < rows_;
+      from[i] = inside ? a_.x + (first_ + row) * a_.channels + c : kZeros;
+    }
+    sweep(depth, [&](int64_t k, auto lanes) {
+      Vec x[kPoints], at[kPoints];
+      for (int i = 0; i < kPoints; ++i) x[i] = load(from[i] + k, lanes);
+      Scheme::spread(x, at);
+      for (int i = 0; i < kPoints; ++i) store(laid + i * stride + k, at[i], lanes);
+    });
+  }
+
+  // From a tile's sums at every point to its outputs.
+  void finish(int64_t tile, int64_t column, const float* sums) const {
+    sweep(smaller(kPanel, a_.out_channels - column), [&](int64_t k, auto lanes) {
+      Vec at[kPoints], y[Scheme::kOutputs];
+      for (int i = 0; i < kPoints; ++i) at[i] = load(sums + i * kPanels * size_ * kPanel + k);
+      Scheme::gather(at, y);
+      Vec bias = a_.bias == nullptr ? Vec{} : load(a_.bias + column + k, lanes);
+      for (int i = 0; i < Scheme::kOutputs; ++i) {
+        int64_t row = first_of(tile) + i * a_.dilation;
+        if (row >= rows_) return;
+        float* out = a_.out + row * a_.out_channels + column + k;
+        Vec value = y[i] + bias;
+        store(out, a_.add ? load(out, lanes) + value : value, lanes);
+      }
+    });
+  }
+
+  const VocoderConv& a_;
+  int64_t first_, rows_, spread_, tiles_, size_, panels_;
+};
+
+}  // namespace
+
+void vocoder_conv(const VocoderConv& a, Team& team) {
+  if (a.points == ToomCook::kPoints)
+    Convolution<ToomCook>(a).run(team);
+  else
+    Convolution<Direct>(a).run(team);
+}
+
+}  // namespace omni::OMNI_ISA
