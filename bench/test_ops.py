@@ -12,6 +12,7 @@ from omnirt.ops.window import FlowWindow
 
 HIDDEN, MLP, HEADS, KV_HEADS, HEAD, VOCAB, PAGE = 2048, 11008, 16, 2, 128, 151936, 64
 CONTEXT = 4096
+FLOW, FLOW_HEADS, FLOW_BLOCK, FRAMES = 1024, 16, 24, 216  # a window of nine blocks
 BF16 = torch.bfloat16
 
 
@@ -169,3 +170,41 @@ def test_vocoder_mean(run):
 def test_vocoder_clamp(run):
     span, x, out = vocoder_buffers()
     run("vocoder_clamp", span, x, 0.5, 0.1, out, bytes=2 * x.nbytes)
+
+
+def flow_window() -> FlowWindow:
+    """In the middle of a reply: eight of its blocks are final, the last one is looked at."""
+    window = FlowWindow(2)
+    window.frames, window.start, window.keep, window.left = FRAMES, 24, FRAMES - FLOW_BLOCK, 1
+    window.table, window.voice = torch.randn(10, 134, FLOW), torch.randn(2, FLOW)
+    window.cache = torch.randn(10, 2, 2, 2, FLOW_BLOCK, FLOW)
+    window.codes = torch.zeros(FRAMES // 2, dtype=torch.int32)
+    return window
+
+
+def test_flow_noise(run):
+    run("flow_noise", flow_window(), torch.empty(FRAMES, 80))
+
+
+def test_flow_input(run):
+    base, out = torch.randn(FRAMES, FLOW), torch.empty(2 * FRAMES, FLOW)
+    run("flow_input", flow_window(), base, torch.randn(8194, FLOW), 2, out, bytes=2 * base.nbytes)
+
+
+def test_flow_modulate(run):
+    x = torch.randn(2 * FRAMES, FLOW)
+    run("flow_modulate", flow_window(), x, 0, 1, 1e-6, torch.empty_like(x), bytes=x.nbytes)
+
+
+def test_flow_rope_angles(run):
+    angles = [torch.empty(FRAMES, 32) for _ in range(2)]
+    run("flow_rope_angles", flow_window(), torch.rand(32), *angles)
+
+
+@pytest.mark.parametrize(("back", "ahead"), [(0, 0), (1, 0), (0, 1)])
+def test_flow_attention(run, back, ahead):
+    qkv, out = torch.randn(2 * FRAMES, 3 * FLOW), torch.empty(2 * FRAMES, FLOW)
+    angles, layer = [torch.randn(FRAMES, 32) for _ in range(2)], 1 if back else None
+    shape = (FLOW_HEADS, FLOW_BLOCK, back, ahead)
+    size = {"bytes": qkv.nbytes, "flops": 8 * FRAMES * (back + 1 + ahead) * FLOW_BLOCK * FLOW}
+    run("flow_attention", flow_window(), qkv, *shape, *angles, layer, out, **size)
