@@ -57,8 +57,6 @@ paged_attention = op(attention.paged_attention, cpu=_cpu_attention.paged_attenti
 segment_attention = op(attention.segment_attention, cpu=_cpu_attention.segment_attention)
 
 conv1d = op(conv.conv1d, cpu=_cpu_conv.conv1d)
-conv_transpose1d = op(conv.conv_transpose1d, cpu=_cpu_conv.conv_transpose1d)
-snake = op(conv.snake, cpu=_cpu_conv.snake)
 
 vocoder_conv = op(vocoder.vocoder_conv, cpu=_cpu_vocoder.vocoder_conv)
 vocoder_upsample = op(vocoder.vocoder_upsample, cpu=_cpu_vocoder.vocoder_upsample)
