@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hf_token2wav import build_vocoder, vocoder_of
+from omnirt import _core
 from omnirt.token2wav import vocoder_stream
 from omnirt.token2wav.bigvgan import BigVGAN
 from omnirt.token2wav.vocoder_stream import VocoderStream
-from omnirt.token2wav.vocoder_window import HELD_FIRST, Level
+from omnirt.token2wav.vocoder_window import HELD_FIRST, Level, spans_of
 
 HOP = 240
 LONG = 80  # frames: more than a window and its context
@@ -93,7 +94,7 @@ def test_windows_join_to_one_shot(ours, one_shot, window):
 
 @pytest.mark.parametrize("size", range(1, 41))
 def test_a_stream_equals_one_shot(ours, buffers, size):
-    mel = _mel(42 + 2 * size)
+    mel = _mel(38 + size)
     packets = _stream(ours, buffers, mel, _even(len(mel), size))
     assert sum(map(bool, map(len, packets))) >= 3
     _same(torch.cat(packets), ours.vocode(mel))
@@ -200,3 +201,19 @@ def test_short_context_would_be_heard(smooth, buffers, monkeypatch):
     monkeypatch.setattr(smooth, "levels", (Level(1, 2, 2), *smooth.levels[1:]))
     monkeypatch.setattr(vocoder_stream, "HELD_FIRST", 2)
     assert _border_energy(smooth, buffers) > 100
+
+
+def test_a_recorded_window_replays(ours, buffers):
+    mel, plan = _mel(LONG), _core.Plan("vocoder")
+    ours.window(buffers, mel, 0, 0, 1)
+    with plan.recording():
+        ours.run(buffers)
+    windows = [(0, 0, 4, 24), (0, 4, 44, 78), (16, 50, 80, 80)]
+    for m0, e0, e1, m1 in windows:
+        want = ours.window(buffers, mel[m0:m1], m0, e0, e1)
+        buffers.samples.fill_(torch.nan)
+        buffers.mel[: m1 - m0] = mel[m0:m1]
+        spans = spans_of(ours.levels, m0, m1, e0, e1)
+        buffers.spans.copy_(torch.tensor(spans).view(-1, 2))
+        plan.run()
+        assert torch.equal(buffers.samples[: len(want), 0], want)

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from omnirt import ops
 from omnirt.nn.weights import Weights
-from omnirt.ops.packed_conv import pack_conv, pack_conv_transpose
 
 from .config import BigVGANConfig
 from .vocoder_window import levels_of, spans_of
@@ -57,7 +56,7 @@ class BigVGAN:
         self.conv_pre = _Conv(weights.scope("conv_pre"))
         self.stages = [_Stage(config, i, weights) for i in range(len(config.upsample_rates))]
         self.activation_post = _Snake(weights.scope("activation_post"))
-        self.conv_post = pack_conv(weights["conv_post.weight"])
+        self.conv_post = ops.pack_conv(weights["conv_post.weight"])
 
     @property
     def context(self) -> int:
@@ -108,7 +107,7 @@ class _Conv:
     """A convolution that keeps the length, over zeros beyond the ends. [R, C] -> [R, C']."""
 
     def __init__(self, weights: Weights, dilation: int = 1) -> None:
-        self.weight = pack_conv(weights["weight"])
+        self.weight = ops.pack_conv(weights["weight"])
         self.bias = weights["bias"].float()
         self.dilation = dilation
 
@@ -131,7 +130,7 @@ class _Stage:
 
     def __init__(self, config: BigVGANConfig, index: int, weights: Weights) -> None:
         up = weights.scope(f"ups.{index}.0")
-        self.weight, self.bias = pack_conv_transpose(up["weight"]), up["bias"].float()
+        self.weight, self.bias = ops.pack_conv_transpose(up["weight"]), up["bias"].float()
         self.channels = len(self.bias)
         self.rate = config.upsample_rates[index]
         self.padding = (config.upsample_kernel_sizes[index] - self.rate) // 2
