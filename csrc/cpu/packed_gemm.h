@@ -1,6 +1,6 @@
 // Products with a weight that was packed ahead into panels of 16 columns (see ops/packed.py),
-// blocked as in Goto and van de Geijn (2008, doi 10.1145/1356052.1356053): one slice of a panel
-// stays in the L1 while a block of rows, copied so that no two of them share a set, streams past.
+// blocked as in Goto and van de Geijn (2008, doi 10.1145/1356052.1356053): one slice of a panel and
+// a block of rows, copied so that no two of them share a set of the L1, stay in the L2.
 #pragma once
 
 #include "cpu/simd.h"
@@ -11,9 +11,9 @@ namespace {
 constexpr int kPanelCols = 16;  // the same for every instruction set, since weights are packed once
 constexpr int kPanelVecs = kPanelCols / kLanes;
 constexpr int kPanelRows = kLanes == 16 ? 14 : kLanes == 8 ? 6 : 2;  // sums that fit registers
-constexpr int64_t kSlice = 256;                // inputs of a product that are summed in registers
+constexpr int64_t kSlice = 1024;               // inputs of a product that are summed in registers
 constexpr int64_t kSliceStride = kSlice + 16;  // of the copied rows
-constexpr int64_t kBlockRows = 96 / kPanelRows * kPanelRows;
+constexpr int64_t kBlockRows = 56 / kPanelRows * kPanelRows;
 
 // A weight [n, k] as panels [ceil(n / 16)][k][16]; the columns beyond n are zero.
 template <class T>
@@ -54,7 +54,7 @@ inline void copy_block(const float* x, int64_t stride, int64_t rows, int64_t dep
 }
 
 // Calls put(sums) with every row's products of each slice of the depth, for rows x columns
-// [col, col_end), slice after slice. col is a multiple of 16. A row of x may overlap the next.
+// [col, col_end), slice after slice. col is a multiple of 16.
 // What is summed in which order depends on k only.
 template <class T, class Put>
 void packed_product(const float* x, int64_t stride, int64_t rows, const Panels<T>& weight,
@@ -78,20 +78,6 @@ void packed_product(const float* x, int64_t stride, int64_t rows, const Panels<T
       }
     }
   }
-}
-
-// out[r][c] = x[r] . weight[c], or += when `add`, for rows x columns [col, col_end); row r of x
-// starts at x + r * stride, that of out (its column 0) at out + r * out_stride.
-template <class T>
-void packed_gemm(const float* x, int64_t stride, int64_t rows, const Panels<T>& weight, int64_t col,
-                 int64_t col_end, bool add, float* out, int64_t out_stride) {
-  packed_product(x, stride, rows, weight, col, col_end, [&](const Sums& sums) {
-    float* to = out + sums.row * out_stride + sums.col;
-    sweep(sums.cols, [&](int64_t i, auto lanes) {
-      Vec value = load(sums.data + i, lanes);
-      store(to + i, add || !sums.first ? load(to + i, lanes) + value : value, lanes);
-    });
-  });
 }
 
 }  // namespace
