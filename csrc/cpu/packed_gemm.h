@@ -54,8 +54,8 @@ inline void copy_block(const float* x, int64_t stride, int64_t rows, int64_t dep
 }
 
 // Calls put(sums) with every row's products of each slice of the depth, for rows x columns
-// [col, col_end), slice after slice. col is a multiple of 16.
-// What is summed in which order depends on k only.
+// [col, col_end), slice after slice. col is a multiple of 16. What is summed in which order depends
+// on k only.
 template <class T, class Put>
 void packed_product(const float* x, int64_t stride, int64_t rows, const Panels<T>& weight,
                     int64_t col, int64_t col_end, Put&& put) {
