@@ -27,7 +27,8 @@ def _ours(dit: DiT, x: torch.Tensor, codes: torch.Tensor, t: float, rows: int = 
     window.voice = dit.voice(speaker.ref_mel[0], speaker.cond[0])
     window.codes, window.table = codes.int(), dit.table([0.9, t])
     window.cache = dit.cache(2, rows)
-    velocity = dit.evaluate(window, x, dit.workspace(len(x) + 5, rows))
+    y = torch.cat((x, torch.full((5, 80), float("nan"))))
+    velocity = dit.evaluate(window, y, dit.workspace(len(y), rows))
     return velocity[: len(x) * rows].unflatten(0, (-1, rows)).transpose(0, 1)
 
 

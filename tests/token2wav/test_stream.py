@@ -143,7 +143,6 @@ def test_nothing_final_is_solved_again(first, more, lookahead, count):
     evaluate = SMALL_MODEL.dit.evaluate
 
     def counted(window, y, space):
-        assert len(y) == window.frames
         spans.append((window.start, window.start + window.frames))
         return evaluate(window, y, space)
 

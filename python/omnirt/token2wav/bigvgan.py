@@ -5,9 +5,7 @@ made window by window, equal to one shot: see ``vocoder_window``.
 """
 
 import math
-from collections.abc import Iterator
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -94,13 +92,6 @@ class BigVGAN:
 
     def vocode(self, mel: Tensor) -> Tensor:  # [T, mel_dim] -> [T * hop]
         return self.window(self.buffers(len(mel)), mel, 0, 0, len(mel))
-
-    def vocode_windows(self, mel: Tensor, window: int = 200) -> Iterator[np.ndarray]:
-        """The same samples, ``window`` frames at a time, in memory that does not grow with T."""
-        buffers = self.buffers(min(window, len(mel)))
-        for start in range(0, len(mel), window):
-            end = min(len(mel), start + window)
-            yield self.window(buffers, mel, 0, start, end).numpy()
 
 
 class _Conv:

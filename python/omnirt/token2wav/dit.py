@@ -128,7 +128,7 @@ class DiT:
         )
 
     def evaluate(self, window: FlowWindow, y: Tensor, space: Workspace) -> Tensor:
-        """The velocity at noisy mel y: float32 [F, mel_dim]; a Plan may record this.
+        """The velocity at noisy mel y: float32 [F, mel_dim], F that of space; may be recorded.
 
         Returns float32 [F * rows, mel_dim], row = frame * rows + r, of which the window's live.
         """

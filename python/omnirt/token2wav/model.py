@@ -17,7 +17,9 @@ from .config import Token2WavConfig
 from .dit import DiT
 from .ode import evaluations
 from .stream import FlowSolver, Window, windows
+from .vocoder_stream import VocoderStream
 
+_VOCODED = 192  # frames at once
 _GRIDS_KEPT = 4  # solvers' grids whose adaptive norms stay in memory, 0.5 MB an evaluation
 
 
@@ -92,11 +94,15 @@ class Token2Wav:
         return self.dit.table([evaluation.time for evaluation in evaluations(grid)])
 
     def _pieces(self, solver: FlowSolver, plan: Sequence[Window]) -> Iterator[np.ndarray | None]:
-        mel = []
+        longest = max((window.keep for window in plan), default=0)
+        buffers = self.bigvgan.buffers(min(_VOCODED, longest))
+        vocoder = VocoderStream(self.bigvgan, buffers)
         for window in plan:
-            mel.append((yield from solver.solve(window)))
-        if mel:
-            yield from self.bigvgan.vocode_windows(torch.cat(mel))
+            samples = vocoder.push((yield from solver.solve(window)))
+            if len(samples):
+                yield samples.numpy()
+        if plan:
+            yield vocoder.finish().numpy()
 
     def _voice(self, name: str) -> Tensor:
         """Conditioning of a voice, computed once. Raises InputError, CheckpointError."""

@@ -72,6 +72,7 @@ class FlowSolver:
         self._dit, self._codes, self._noise = dit, codes, noise
         self._guidance, self._evaluations = schedule.guidance, evaluations(schedule)
         self._space = dit.workspace(capacity, schedule.rows)
+        self._y = torch.zeros(capacity, dit.config.mel_dim)
         self._state = FlowWindow(schedule.rows)
         self._state.table, self._state.voice = table, voice
         self._state.cache = dit.cache(schedule.evaluations, schedule.rows)
@@ -104,12 +105,13 @@ class FlowSolver:
     def _initial(self, window: Window) -> Tensor:
         if isinstance(self._noise, Tensor):
             return self._noise[window.start : window.start + window.frames]
-        out = torch.empty(window.frames, self._dit.config.mel_dim)
-        return ops.flow_noise(self._state, out)
+        return ops.flow_noise(self._state, self._y)[: window.frames].clone()
 
     def _slope(self, y: Tensor) -> Tensor:
         """The velocity at y under classifier-free guidance: [F, mel_dim], memory of its own."""
-        live = self._dit.evaluate(self._state, y, self._space)[: len(y) * self._state.rows]
+        self._y[: len(y)] = y
+        velocity = self._dit.evaluate(self._state, self._y, self._space)
+        live = velocity[: len(y) * self._state.rows]
         given, *null = live.unflatten(0, (len(y), -1)).unbind(1)
         return given + (given - null[0]) * self._guidance if null else given.clone()
 
