@@ -84,7 +84,8 @@ void vocoder_mean(const Arg& span, const std::vector<Arg>& parts, const Arg& out
   check.require(
       !parts.empty() && parts.size() <= kMaxParts,
       std::to_string(parts.size()) + " parts, expected 1 to " + std::to_string(kMaxParts));
-  VocoderMean args = {span_of(check, span, parts[0], out, 1)};
+  VocoderMean args{};
+  args.span = span_of(check, span, parts[0], out, 1);
   check("out", out.tensor, "S C", {DType::f32});
   for (const Arg& part : parts) {
     check("part", part.tensor, "R C", {DType::f32});

@@ -28,18 +28,20 @@ struct Terms {
 [[gnu::noinline]] void multiply_tile(const Terms& terms, const float* x, const float* weights,
                                      bool first, float* sums) {
   Vec acc[kTileRows][kPanelVecs] = {};
-  for (int64_t tap = 0; tap < terms.taps; ++tap) {
+  int64_t tap = 0;
+  do {  // at least once: else the compiler keeps a copy of acc in memory
     const float* row = x + tap * terms.x_step;
     const float* panel = weights + tap * terms.weight_step;
-    for (int64_t k = 0; k < terms.depth; ++k) {
+    int64_t k = 0;
+    do {
       Vec w[kPanelVecs];
       for (int v = 0; v < kPanelVecs; ++v) w[v] = load(panel + k * kPanel + v * kLanes);
       for (int r = 0; r < kTileRows; ++r) {
         Vec value = splat(row[r * terms.depth + k]);
         for (int v = 0; v < kPanelVecs; ++v) acc[r][v] = multiply_add(value, w[v], acc[r][v]);
       }
-    }
-  }
+    } while (++k < terms.depth);
+  } while (++tap < terms.taps);
   for (int r = 0; r < kTileRows; ++r)
     for (int v = 0; v < kPanelVecs; ++v) {
       float* to = sums + r * kPanel + v * kLanes;
@@ -48,16 +50,22 @@ struct Terms {
 }
 
 // The same for any number of rows. Rows are computed up to a whole tile: both buffers have room.
-inline void multiply_rows(const Terms& terms, const float* x, const float* weights, bool first,
-                          int64_t rows, float* sums) {
-  for (int64_t r = 0; r < rows; r += kTileRows)
+// Meanwhile the weights at `next`, which are to come, are fetched into the cache.
+inline void multiply_rows(const Terms& terms, const float* x, const float* weights,
+                          const float* next, bool first, int64_t rows, float* sums) {
+  int64_t share = ceil_div(terms.depth * kTileRows, rows);  // of a tap's weights, per tile
+  for (int64_t r = 0, k = 0; r < rows; r += kTileRows, k += share) {
+    for (int64_t tap = 0; tap < terms.taps; ++tap)
+      for (int64_t i = k; i < k + share; ++i)
+        __builtin_prefetch(next + tap * terms.weight_step + i * kPanel);
     multiply_tile(terms, x + r * terms.depth, weights, first, sums + r * kPanel);
+  }
 }
 
 // How n rows are cut into blocks of at most `most`, all but the last of equal, whole tiles.
 inline int64_t block_rows(int64_t n, int64_t most) {
-  int64_t blocks = ceil_div(n, most);
-  return smaller(most, ceil_div(ceil_div(n, larger(1, blocks)), 12) * 12);
+  n = larger(1, n);
+  return smaller(most, ceil_div(ceil_div(n, ceil_div(n, most)), 12) * 12);
 }
 
 }  // namespace

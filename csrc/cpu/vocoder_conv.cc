@@ -42,13 +42,14 @@ class Convolution {
         lay(tile + u, c, depth, laid + u * depth, laid_rows * depth);
       Terms terms = {a_.groups, depth, a_.dilation * depth, a_.channels * kPanel};
       for (int64_t p = 0; p < kPoints; ++p)
-        for (int64_t i = 0; i < panels; ++i)
+        for (int64_t i = 0; i < panels; ++i) {
+          int64_t wrap = i + 1 == panels;
           multiply_rows(terms, laid + p * laid_rows * depth, weights(p, panel + i) + c * kPanel,
+                        weights((p + wrap) % kPoints, panel + (wrap ? 0 : i + 1)) + c * kPanel,
                         c == 0, tiles, sums + (p * kPanels + i) * size_ * kPanel);
+        }
     }
-    for (int64_t i = 0; i < panels; ++i)
-      for (int64_t u = 0; u < tiles; ++u)
-        finish(tile + u, (panel + i) * kPanel, sums + (i * size_ + u) * kPanel);
+    for (int64_t u = 0; u < tiles; ++u) finish(tile + u, panel, panels, sums + u * kPanel);
   }
 
   const float* weights(int64_t point, int64_t panel) const {
@@ -62,11 +63,9 @@ class Convolution {
   // What a tile reads, at every point: rows `stride` apart in `laid`.
   void lay(int64_t tile, int64_t c, int64_t depth, float* laid, int64_t stride) const {
     const float* from[kPoints];
-    for (int i = 0; i < kPoints; ++i) {
-      int64_t row = first_of(tile) + (i - a_.kernel / 2) * a_.dilation;
-      bool inside = row >= 0 && row < rows_;
-      from[i] = inside ? a_.x + (first_ + row) * a_.channels + c : kZeros;
-    }
+    int64_t row = first_of(tile) - a_.kernel / 2 * a_.dilation;
+    for (int i = 0; i < kPoints; ++i, row += a_.dilation)
+      from[i] = row >= 0 && row < rows_ ? a_.x + (first_ + row) * a_.channels + c : kZeros;
     sweep(depth, [&](int64_t k, auto lanes) {
       Vec x[kPoints], at[kPoints];
       for (int i = 0; i < kPoints; ++i) x[i] = load(from[i] + k, lanes);
@@ -75,17 +74,19 @@ class Convolution {
     });
   }
 
-  // From a tile's sums at every point to its outputs.
-  void finish(int64_t tile, int64_t column, const float* sums) const {
-    sweep(smaller(kPanel, a_.out_channels - column), [&](int64_t k, auto lanes) {
+  // From a tile's sums, in every panel at every point, to its outputs.
+  void finish(int64_t tile, int64_t panel, int64_t panels, const float* sums) const {
+    int64_t row = first_of(tile), column = panel * kPanel;
+    int64_t outputs = smaller(Scheme::kOutputs, ceil_div(rows_ - row, a_.dilation));
+    float* to = a_.out + row * a_.out_channels + column;
+    sweep(smaller(panels * kPanel, a_.out_channels - column), [&](int64_t k, auto lanes) {
+      const float* from = sums + k / kPanel * size_ * kPanel + k % kPanel;
       Vec at[kPoints], y[Scheme::kOutputs];
-      for (int i = 0; i < kPoints; ++i) at[i] = load(sums + i * kPanels * size_ * kPanel + k);
+      for (int i = 0; i < kPoints; ++i) at[i] = load(from + i * kPanels * size_ * kPanel);
       Scheme::gather(at, y);
       Vec bias = a_.bias == nullptr ? Vec{} : load(a_.bias + column + k, lanes);
-      for (int i = 0; i < Scheme::kOutputs; ++i) {
-        int64_t row = first_of(tile) + i * a_.dilation;
-        if (row >= rows_) return;
-        float* out = a_.out + row * a_.out_channels + column + k;
+      for (int i = 0; i < outputs; ++i) {
+        float* out = to + i * a_.dilation * a_.out_channels + k;
         Vec value = y[i] + bias;
         store(out, a_.add ? load(out, lanes) + value : value, lanes);
       }

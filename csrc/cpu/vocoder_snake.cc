@@ -55,15 +55,21 @@ class Snake {
   // A vector of channels over a few rows, by way of their doubled samples.
   template <class Lanes>
   void block(int64_t row, int64_t end, int64_t channel, Lanes lanes) const {
-    Vec doubled[2 * (kRows + 2 * kReach)];
+    Vec x[kRows + 4 * kReach], doubled[2 * (kRows + 2 * kReach)];
+    for (int64_t n = row - 2 * kReach; n < end + 2 * kReach; ++n) {
+      int64_t inside = larger(0, smaller(rows_ - 1, n));
+      x[n - row + 2 * kReach] = load(x_ + inside * a_.channels + channel, lanes);
+    }
     Vec frequency = exp(load(a_.alpha + channel, lanes));
     Vec size = 1.f / (exp(load(a_.beta + channel, lanes)) + 1e-9f);
-    for (int64_t n = row - kReach; n < end + kReach; ++n) {
-      Vec* pair = doubled + 2 * (n - row + kReach);
-      double_row(n, channel, lanes, pair);
-      for (int i = 0; i < 2; ++i)
-        pair[i] = multiply_add(sine_squared(pair[i] * frequency), size, pair[i]);
+    for (int64_t n = 0; n < end - row + 2 * kReach; ++n) {
+      double_row(x + n, doubled + 2 * n);
+      for (int i = 0; i < 2; ++i) {
+        Vec& v = doubled[2 * n + i];
+        v = multiply_add(sine_squared(v * frequency), size, v);
+      }
     }
+    hold_ends(row, end, doubled);
     for (int64_t n = row; n < end; ++n) {
       const Vec* from = doubled + 2 * (n - row) + 1;
       Vec sum = from[0] * tap(0);
@@ -72,19 +78,22 @@ class Snake {
     }
   }
 
-  // The samples 2n and 2n + 1 of the upsampled signal, which continues with its end values.
-  template <class Lanes>
-  void double_row(int64_t n, int64_t channel, Lanes lanes, Vec* pair) const {
-    int64_t inside = larger(0, smaller(rows_ - 1, n));
-    Vec even{}, odd{};
-    for (int i = 0; i < 7; ++i) {
-      int64_t from = larger(0, smaller(rows_ - 1, inside - kReach + i));
-      Vec x = load(x_ + from * a_.channels + channel, lanes);
-      if (i < 6) even = multiply_add(x, splat(2 * tap(2 * i)), even);
-      if (i > 0) odd = multiply_add(x, splat(2 * tap(2 * i - 1)), odd);
+  // The two upsampled samples of x[kReach].
+  static void double_row(const Vec* x, Vec* pair) {
+    Vec even = x[0] * (2 * tap(0)), odd = x[1] * (2 * tap(1));
+    for (int i = 1; i < 6; ++i) {
+      even = multiply_add(x[i], splat(2 * tap(2 * i)), even);
+      odd = multiply_add(x[i + 1], splat(2 * tap(2 * i + 1)), odd);
     }
-    pair[0] = n < rows_ ? even : odd;
-    pair[1] = n < 0 ? even : odd;
+    pair[0] = even;
+    pair[1] = odd;
+  }
+
+  // Beyond the signal's ends put its first and its last doubled sample.
+  void hold_ends(int64_t row, int64_t end, Vec* doubled) const {
+    int64_t first = 2 * (kReach - row), last = 2 * (rows_ - 1 - row + kReach) + 1;
+    for (int64_t i = 0; i < first; ++i) doubled[i] = doubled[first];
+    for (int64_t i = last + 1; i < 2 * (end - row + 2 * kReach); ++i) doubled[i] = doubled[last];
   }
 
   const VocoderSnake& a_;

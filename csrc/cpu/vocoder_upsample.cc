@@ -47,10 +47,10 @@ class Upsampling {
         Phase phase = phase_of(p);
         Terms terms = {phase.taps, depth, -depth, a_.rate * a_.channels * kPanel};
         for (int64_t i = 0; i < panels; ++i)
-          multiply_rows(
-              terms, laid + (phase.row - low_) * depth,
-              a_.weights + (((panel + i) * a_.kernel + phase.tap) * a_.channels + c) * kPanel,
-              c == 0, rows, sums + (p * kUpsamplePanels + i) * size_ * kPanel);
+          multiply_rows(terms, laid + (phase.row - low_) * depth,
+                        weights(panel + i, phase.tap) + c * kPanel,
+                        weights(panel + (i + 1) % panels, phase.tap) + c * kPanel, c == 0, rows,
+                        sums + (p * kUpsamplePanels + i) * size_ * kPanel);
       }
     }
     for (int64_t r = 0; r < rows; ++r)
@@ -58,6 +58,10 @@ class Upsampling {
         for (int64_t i = 0; i < panels; ++i)
           finish((row + r) * a_.rate + p, (panel + i) * kPanel,
                  sums + ((p * kUpsamplePanels + i) * size_ + r) * kPanel);
+  }
+
+  const float* weights(int64_t panel, int64_t tap) const {
+    return a_.weights + (panel * a_.kernel + tap) * a_.channels * kPanel;
   }
 
   void lay(int64_t row, int64_t c, int64_t depth, float* laid) const {
