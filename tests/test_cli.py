@@ -19,7 +19,8 @@ def test_run_prints_text_and_writes_speech(checkpoint, assets, tmp_path, capsys)
     limits = ("--max-codes", "10", "--voice", "Ethan", "--out", str(out))
     assert main(ask(checkpoint("tiny"), "--text", "What is it?", *files, *limits)) == 0
     shown = capsys.readouterr()
-    for stage in ("load", "prefill", "first text", "first audio code", "first audio", "total"):
+    stages = ("load", "prefill", "first text", "first audio code", "first audio", "total")
+    for stage in (*stages, "real-time factor", "underruns"):
         assert stage in shown.out
     assert "reply.wav" in shown.err
     with wave.open(str(out)) as file:
@@ -33,7 +34,14 @@ def test_run_json_is_one_event_a_line(checkpoint, capsys):
     assert {event["event"] for event in events} == {"text", "audio", "done"}
     times = [event["time"] for event in events]
     assert times == sorted(times)
-    assert events[-1]["stats"]["text_tokens"] == 6
+    stats = events[-1]["stats"]
+    assert stats["text_tokens"] == 6
+    told = {"event", "sample_rate", *stats["chunks"][0]}
+    audio = [event for event in events if event["event"] == "audio"]
+    assert all(set(event) == told for event in audio)
+    assert [event["start"] for event in audio] == [chunk["start"] for chunk in stats["chunks"]]
+    assert {"codes", "lookahead", "solve", "vocode"} < told
+    assert {"real_time_factor", "underruns", "underrun_seconds"} < set(stats)
 
 
 def test_run_without_audio(checkpoint, capsys):

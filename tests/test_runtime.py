@@ -1,6 +1,7 @@
 """The runtime as its users see it: events, seeds, speech that starts early, cancelling, batches."""
 
 import threading
+import time
 from dataclasses import fields
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from omnirt import (
     AudioChunk,
     CapacityError,
+    ChunkStats,
     Done,
     EngineError,
     InputError,
@@ -19,6 +21,7 @@ from omnirt import (
     WaveSchedule,
 )
 from omnirt.options import OptionsDict
+from omnirt.reply import underruns
 from omnirt.weights.random_checkpoint import write_random_checkpoint
 
 FAST = WaveSchedule(points=3)
@@ -55,6 +58,58 @@ def test_a_stream_tells_text_then_speech_then_its_cost(runtime):
     assert stats.finish_reason == "length"
     assert 0 < stats.prefill <= stats.first_text <= stats.first_code <= stats.first_audio
     assert stats.first_audio <= stats.total
+
+
+def test_every_chunk_tells_what_it_cost(runtime):
+    options = {**SHORT, "talker": SamplingParams(max_new_tokens=200)}
+    events = list(runtime.stream(ask(), seed=1, **options))
+    chunks = [event for event in events if isinstance(event, AudioChunk)]
+    stats = events[-1].stats
+    assert stats.chunks == tuple(chunk.stats for chunk in chunks)
+    assert [c.start for c in stats.chunks] == [chunk.start for chunk in chunks]
+    assert [c.samples for c in stats.chunks] == [len(chunk.samples) for chunk in chunks]
+    assert [c.time for c in stats.chunks] == sorted(chunk.time for chunk in chunks)
+    known = [c.codes for c in stats.chunks]
+    assert known == sorted(known)
+    assert 24 <= known[0] <= stats.codes_at_first_audio <= stats.codes
+    assert [c.lookahead for c in stats.chunks] == [1] * (len(chunks) - 1) + [0]
+    assert min(c.vocode for c in stats.chunks) > 0
+    assert sum(c.solve for c in stats.chunks) > 0
+    assert stats.real_time_factor == stats.total / stats.audio_seconds
+    # Each chunk of as many evaluations and one vocoder window, as 8 blocks are vocoded at once.
+    assert stats.wave_steps == len(chunks) * (FAST.evaluations + 1)
+
+
+def test_playback_that_runs_dry_is_counted():
+    def chunk(time: float, samples: int) -> ChunkStats:
+        return ChunkStats(0, samples, time, 0, 0, 0.0, 0.0)
+
+    late = [chunk(2.0, 100), chunk(3.5, 100), chunk(4.0, 300), chunk(9.0, 1)]
+    assert underruns(late, 100) == (2, pytest.approx(0.5 + 1.5))
+    assert underruns([chunk(2.0, 100), chunk(3.0, 100)], 100) == (0, 0.0)
+    assert underruns([], 100) == (0, 0.0)
+
+
+def test_a_reader_that_stops_loses_nothing(runtime):
+    options = {
+        "seed": 3,
+        "wave": "lowest-latency",
+        "thinker": SamplingParams(max_new_tokens=300),
+        "talker": SamplingParams(max_new_tokens=300),
+    }
+    want = runtime.generate(ask(), **options)
+    stream = runtime.stream(ask(), **options)
+    samples = []
+    for event in stream:
+        if isinstance(event, AudioChunk):
+            if not samples:
+                time.sleep(1)
+                paused = stream.stats()
+                time.sleep(1)
+                assert stream.stats() == paused
+                assert paused.total is None
+            samples.append(event.samples)
+    assert np.array_equal(np.concatenate(samples), want.audio)
 
 
 @pytest.mark.parametrize("thinker", [SHORT["thinker"], SAMPLED], ids=["greedy", "sampled"])

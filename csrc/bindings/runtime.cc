@@ -17,6 +17,8 @@ void raise(const char* name, const std::exception& error) {
 void translate(std::exception_ptr thrown) {
   try {
     std::rethrow_exception(thrown);
+  } catch (const InputError& error) {
+    raise("InputError", error);
   } catch (const CapacityError& error) {
     raise("CapacityError", error);
   } catch (const EngineError& error) {
@@ -33,6 +35,7 @@ void register_runtime(py::module_& m) {
   register_plan(m);
   register_kv_cache(m);
   register_session(m);
+  register_wave(m);
   register_scheduler(m);
 }
 

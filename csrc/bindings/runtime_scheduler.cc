@@ -55,7 +55,7 @@ class OwnedScheduler {
   }
 
   void shutdown() {
-    py::gil_scoped_release release;  // the wave lane may need it to finish its step
+    py::gil_scoped_release release;  // a prefill may need it to finish its step
     scheduler_->close();
   }
 
@@ -96,7 +96,7 @@ std::unique_ptr<Session> submit(OwnedScheduler& scheduler, py::object prefill, A
                                 Arg talker_state, int thinker_max_tokens,
                                 std::vector<int> thinker_stop_ids, bool speaks,
                                 int talker_max_codes, std::vector<int> talker_stop_ids,
-                                std::optional<py::object> wave, int event_capacity,
+                                WaveHandle* wave, int event_capacity,
                                 std::optional<double> started) {
   SessionParams params;
   params.prefill =
@@ -106,7 +106,7 @@ std::unique_ptr<Session> submit(OwnedScheduler& scheduler, py::object prefill, A
   params.speaks = speaks;
   params.talker_max_codes = talker_max_codes;
   params.talker_stop_ids = std::move(talker_stop_ids);
-  if (wave) params.wave = make_wave_job(std::move(*wave));
+  if (wave != nullptr) params.wave = wave->take();
   params.event_capacity = event_capacity;
   if (started) params.start = time_of(*started);
   return scheduler.submit(std::move(params));

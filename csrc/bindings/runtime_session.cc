@@ -13,6 +13,14 @@ namespace {
 
 namespace py = pybind11;
 
+py::dict dict_of(const ChunkStats& chunk) {
+  using py::arg;
+  return py::dict(arg("start") = chunk.start, arg("samples") = chunk.samples,
+                  arg("time") = chunk.time, arg("codes") = chunk.work.codes,
+                  arg("lookahead") = chunk.work.lookahead, arg("solve") = chunk.work.solve,
+                  arg("vocode") = chunk.work.vocode);
+}
+
 constexpr auto kSlice = std::chrono::milliseconds(50);  // between two looks for Ctrl-C
 
 Clock::time_point deadline_of(std::optional<double> timeout) {
@@ -63,6 +71,8 @@ py::dict stats(const Session& session) {
     py::gil_scoped_release release;
     stats = session.stats();
   }
+  py::list chunks;
+  for (const ChunkStats& chunk : stats.chunks) chunks.append(dict_of(chunk));
   using py::arg;
   return py::dict(arg("text_tokens") = stats.text_tokens, arg("codes") = stats.codes,
                   arg("samples") = stats.samples, arg("finish_reason") = stats.finish_reason,
@@ -70,6 +80,7 @@ py::dict stats(const Session& session) {
                   arg("first_code") = stats.first_code, arg("first_audio") = stats.first_audio,
                   arg("last_text") = stats.last_text, arg("total") = stats.done,
                   arg("text_tokens_at_first_code") = stats.text_tokens_at_first_code,
+                  arg("codes_at_first_audio") = stats.codes_at_first_audio, arg("chunks") = chunks,
                   arg("thinker_steps") = stats.thinker_steps,
                   arg("talker_steps") = stats.talker_steps, arg("wave_steps") = stats.wave_steps);
 }
@@ -87,7 +98,11 @@ void register_events(py::module_& m) {
   py::class_<AudioEvent>(m, "AudioEvent")
       .def_property_readonly("samples", &samples)
       .def_readonly("start", &AudioEvent::start)
-      .def_readonly("time", &AudioEvent::time);
+      .def_readonly("time", &AudioEvent::time)
+      .def_property_readonly("stats", [](const AudioEvent& event) {
+        const auto count = static_cast<int64_t>(event.samples.size());
+        return dict_of({event.start, count, event.time, event.work});
+      });
   py::class_<DoneEvent>(m, "DoneEvent")
       .def_readonly("finish_reason", &DoneEvent::finish_reason)
       .def_readonly("time", &DoneEvent::time);

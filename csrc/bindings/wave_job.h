@@ -1,16 +1,33 @@
-// A Python callable as the wave lane's job.
+// A wave job on its way from Python to a scheduler.
 #pragma once
 
 #include <pybind11/pybind11.h>
 
 #include <memory>
+#include <stdexcept>
+#include <utility>
 
 #include "runtime/wave.h"
 
 namespace omni::bindings {
 
-// wave(codes: list[int]) -> Iterator[numpy.ndarray | None]: None means that work went on, a float32
-// array is the next samples. The GIL is taken inside a step only.
-std::unique_ptr<WaveJob> make_wave_job(pybind11::object wave);
+// Serves one reply: empty once a session has taken the job.
+class WaveHandle {
+ public:
+  explicit WaveHandle(std::unique_ptr<WaveJob> job) : job_(std::move(job)) {}
+
+  WaveJob& job() const {
+    if (!job_) throw std::invalid_argument("wave: a stream serves one reply, make a new one");
+    return *job_;
+  }
+
+  std::unique_ptr<WaveJob> take() {
+    job();
+    return std::move(job_);
+  }
+
+ private:
+  std::unique_ptr<WaveJob> job_;
+};
 
 }  // namespace omni::bindings

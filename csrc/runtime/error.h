@@ -5,6 +5,11 @@
 
 namespace omni {
 
+// What a user gave cannot be used.
+struct InputError : std::invalid_argument {
+  using std::invalid_argument::invalid_argument;
+};
+
 // A request that does not fit.
 struct CapacityError : std::runtime_error {
   using std::runtime_error::runtime_error;

@@ -7,6 +7,8 @@
 #include <variant>
 #include <vector>
 
+#include "runtime/wave.h"
+
 namespace omni {
 
 // Every time is in seconds since SessionParams::start.
@@ -21,11 +23,20 @@ struct AudioEvent {
   std::vector<float> samples;
   int64_t start;  // index of the first sample in the reply
   double time;
+  ChunkWork work;
 };
 
 struct DoneEvent {
   std::string finish_reason;  // "stop", "length" or "cancelled"
   double time;
+};
+
+// An AudioEvent without its samples.
+struct ChunkStats {
+  int64_t start;
+  int64_t samples;
+  double time;
+  ChunkWork work;
 };
 
 using Event = std::variant<TokenEvent, AudioEvent, DoneEvent>;
@@ -44,6 +55,8 @@ struct SessionStats {
   std::optional<double> last_text;
   std::optional<double> done;
   std::optional<int> text_tokens_at_first_code;
+  std::optional<int> codes_at_first_audio;
+  std::vector<ChunkStats> chunks;
   std::string finish_reason;  // empty until the text is complete
 };
 

@@ -41,16 +41,20 @@ std::shared_ptr<SessionState> Lane::next() {
   return nullptr;
 }
 
-// Round-robin: the first session after the last one served that has a step to do.
+// Round-robin: the first session after the last one served that has a step to do, an urgent one if
+// there is any.
 std::shared_ptr<SessionState> Lane::pick() const {
   const auto& all = monitor_.sessions;
   const auto later = [this](const auto& session) { return session->id > last_id_; };
   const size_t first = std::find_if(all.begin(), all.end(), later) - all.begin();
+  std::shared_ptr<SessionState> found;
   for (size_t i = 0; i < all.size(); ++i) {
     const auto& session = all[(first + i) % all.size()];
-    if (ready(*session)) return session;
+    if (!ready(*session)) continue;
+    if (stage_->urgent(*session)) return session;
+    if (!found) found = session;
   }
-  return nullptr;
+  return found;
 }
 
 // Each lane adds at most one event a step, so a place for every lane means that all pushes fit.

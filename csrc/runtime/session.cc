@@ -64,14 +64,18 @@ void SessionState::add_code(int code) {
   }
 }
 
-void SessionState::add_samples(std::vector<float> pcm, bool finished) {
-  wave_done = finished;
-  if (pcm.empty()) return;
+void SessionState::add_speech(WavePiece piece) {
+  wave_done = piece.finished;
+  if (piece.samples.empty()) return;
   const double time = now();
-  if (!stats.first_audio) stats.first_audio = time;
-  const int64_t start = stats.samples;
-  stats.samples += static_cast<int64_t>(pcm.size());
-  events.push(AudioEvent{std::move(pcm), start, time});
+  if (!stats.first_audio) {
+    stats.first_audio = time;
+    stats.codes_at_first_audio = stats.codes;
+  }
+  const int64_t start = stats.samples, count = static_cast<int64_t>(piece.samples.size());
+  stats.samples += count;
+  stats.chunks.push_back({start, count, time, piece.work});
+  events.push(AudioEvent{std::move(piece.samples), start, time, piece.work});
 }
 
 bool SessionState::over() const {

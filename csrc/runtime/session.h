@@ -46,7 +46,7 @@ struct SessionState {
   void start_reply();  // the prompt is read: delivers the first id
   void add_token(int id);
   void add_code(int code);
-  void add_samples(std::vector<float> samples, bool finished);
+  void add_speech(WavePiece piece);
   bool over() const;
 
   const uint64_t id;

@@ -66,14 +66,13 @@ void WaveStage::begin(SessionState& session) {
   complete_ = session.codes_done;
 }
 
-void WaveStage::run(SessionState& session, Team&) {
-  pcm_.clear();
-  finished_ = session.params.wave->step(codes_, complete_, pcm_);
+void WaveStage::run(SessionState& session, Team& team) {
+  piece_ = session.params.wave->step(codes_, complete_, team);
 }
 
 void WaveStage::commit(SessionState& session) {
   ++session.stats.wave_steps;
-  session.add_samples(std::exchange(pcm_, {}), finished_);
+  session.add_speech(std::move(piece_));
 }
 
 }  // namespace omni

@@ -17,11 +17,14 @@ struct Track {
   StepState* row;
 };
 
-// ready, begin and commit are called with Monitor::mutex held, run without. One lane calls them.
+// ready, urgent, begin and commit are called with Monitor::mutex held, run without. One lane calls
+// them.
 class Stage {
  public:
   virtual ~Stage() = default;
   virtual bool ready(const SessionState& session) const = 0;
+  // Whether its steps go before those of sessions that are not.
+  virtual bool urgent(const SessionState&) const { return false; }
   virtual void begin(SessionState& session) = 0;
   virtual void run(SessionState& session, Team& team) = 0;
   virtual void commit(SessionState& session) = 0;
@@ -56,9 +59,11 @@ class TalkerStage : public Stage {
   Track track_;
 };
 
+// The first audio of a reply goes before later chunks of others.
 class WaveStage : public Stage {
  public:
   bool ready(const SessionState& session) const override;
+  bool urgent(const SessionState& session) const override { return !session.stats.first_audio; }
   void begin(SessionState& session) override;
   void run(SessionState& session, Team& team) override;
   void commit(SessionState& session) override;
@@ -66,8 +71,7 @@ class WaveStage : public Stage {
  private:
   std::span<const int> codes_;
   bool complete_ = false;
-  bool finished_ = false;
-  std::vector<float> pcm_;
+  WavePiece piece_;
 };
 
 }  // namespace omni

@@ -6,6 +6,7 @@ from .reply import ReplyStream
 from .runtime import OmniRuntime
 from .types import (
     AudioChunk,
+    ChunkStats,
     Done,
     Reply,
     SamplingParams,
@@ -18,6 +19,7 @@ __all__ = [
     "AudioChunk",
     "CapacityError",
     "CheckpointError",
+    "ChunkStats",
     "Done",
     "EngineError",
     "InputError",

@@ -1,6 +1,6 @@
 """Types of the C++ extension."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import TypedDict
 
@@ -240,10 +240,22 @@ class TokenEvent:
     time: float
     stop: bool  # a stop id: it ends the reply and has no text
 
+class ChunkStats(TypedDict):
+    """See ``omnirt.types.ChunkStats``."""
+
+    start: int
+    samples: int
+    time: float
+    codes: int
+    lookahead: int
+    solve: float
+    vocode: float
+
 class AudioEvent:
     samples: np.ndarray  # float32 [n]
     start: int  # index of the first sample in the reply
     time: float
+    stats: ChunkStats
 
 class DoneEvent:
     finish_reason: str  # "stop", "length" or "cancelled"
@@ -263,6 +275,8 @@ class SessionStats(TypedDict):
     last_text: float | None
     total: float | None
     text_tokens_at_first_code: int | None
+    codes_at_first_audio: int | None
+    chunks: list[ChunkStats]
     thinker_steps: int
     talker_steps: int
     wave_steps: int
@@ -298,6 +312,84 @@ class Session:
 
     def stats(self) -> SessionStats: ...
 
+class FlowTrack:
+    """Recorded work of the flow, shared by all streams of one lane.
+
+    noise: state -> y. evaluate: state, y -> velocity. state: int32 [16]; y: float32 [F, mel], F the
+    longest window; velocity: [F * rows, mel], rows of guidance. block: frames; repeats: frames a
+    code. See ``omnirt.ops.window``.
+    """
+
+    def __init__(
+        self,
+        noise: Plan,
+        evaluate: Plan,
+        state: Tensor,
+        y: Tensor,
+        velocity: Tensor,
+        rows: int,
+        block: int,
+        repeats: int,
+    ) -> None: ...
+
+class VocoderTrack:
+    """The recorded vocoder, shared by all streams of one lane.
+
+    plan: spans, mel -> samples. spans: int32 [2 * levels, 2]; mel: float32 [F, mel]; samples:
+    float32 [n, 1], for F frames less the context. levels: (rows a frame, left, right); held_first:
+    frames held back right of the first packet. See ``omnirt.token2wav.vocoder_window``.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        spans: Tensor,
+        mel: Tensor,
+        samples: Tensor,
+        levels: list[tuple[int, int, int]],
+        held_first: int,
+    ) -> None: ...
+
+class ChunkWork:
+    codes: int
+    lookahead: int
+    solve: float
+    vocode: float
+
+class WavePiece:
+    samples: np.ndarray  # float32 [n], empty when the step only worked on
+    work: ChunkWork
+    finished: bool
+
+class WaveStream:
+    """The speech of one reply, window by window; a scheduler takes it, or ``step`` drives it.
+
+    schedule: first, chunk, lookahead (blocks) and growth. evaluations: (inputs, last, outputs) of
+    each, see ``omnirt.token2wav.ode``. table: float32 [E, T, C]; cache: float32
+    [E, L, 2, rows, block, C], scratch; voice: float32 [2, C]; noise: float32 [frames, mel] in place
+    of the seed's, InputError once it is too short.
+    """
+
+    def __init__(
+        self,
+        *,
+        flow: FlowTrack,
+        vocoder: VocoderTrack,
+        schedule: tuple[int, int, int, float],
+        evaluations: list[tuple[tuple[float, ...], bool, tuple[float, ...]]],
+        guidance: float,
+        seed: int,
+        table: Tensor,
+        cache: Tensor,
+        voice: Tensor,
+        noise: Tensor | None = None,
+    ) -> None: ...
+    def wants(self, known: int, complete: bool) -> bool:
+        """Whether there is something to do with so many codes; complete: no more will come."""
+
+    def step(self, codes: Tensor, complete: bool) -> WavePiece:
+        """One evaluation or one vocoder window, if it wants any. codes: int32, all known ones."""
+
 class Scheduler:
     """Lanes for thinker, talker and wave.
 
@@ -319,7 +411,7 @@ class Scheduler:
         speaks: bool = False,
         talker_max_codes: int = 0,
         talker_stop_ids: list[int] = ...,
-        wave: Callable[[list[int]], Iterator[np.ndarray | None]] | None = None,
+        wave: WaveStream | None = None,
         event_capacity: int = 64,
         started: float | None = None,
     ) -> Session:
@@ -327,9 +419,8 @@ class Scheduler:
 
         prefill: reads the prompt, a piece a next(), on the thinker's lane. When it ends, the
         states, int32 [1, 16], must be those of the first steps: the thinker's token is the reply's
-        first id, its row is 0, and so is the talker's. wave: takes the codes, yields float32
-        samples as they come, or None between two pieces of work. started: time.monotonic() that
-        times count from.
+        first id, its row is 0, and so is the talker's. wave: of this reply only. started:
+        time.monotonic() that times count from.
         """
 
     def shutdown(self) -> None:

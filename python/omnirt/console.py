@@ -31,10 +31,8 @@ def event_line(event: Event) -> str:
         case AudioChunk():
             fields = {
                 "event": "audio",
-                "start": event.start,
-                "samples": len(event.samples),
                 "sample_rate": event.sample_rate,
-                "time": event.time,
+                **asdict(event.stats),
             }
         case Done():
             fields = {"event": "done", "time": event.stats.total, "stats": asdict(event.stats)}
@@ -68,6 +66,9 @@ def timeline(load: float, stats: Stats) -> str:
         ("total", stats.total),
     )
     rows = [f"  {name:<17}{seconds:8.3f} s" for name, seconds in stages if seconds is not None]
+    if stats.real_time_factor is not None:
+        rows.append(f"  {'real-time factor':<17}{stats.real_time_factor:8.3f}")
+        rows.append(f"  {'underruns':<17}{stats.underruns:8} ({stats.underrun_seconds:.3f} s)")
     return "\n".join(["timeline (load apart, seconds since the request):", *rows])
 
 

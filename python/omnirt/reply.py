@@ -1,6 +1,6 @@
 """The iterator of a running reply: the scheduler's events as events of the API."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from . import _core
 from .engine.engine import Session
 from .engine.request import Request
 from .inputs.tokenizer import Detokenizer
-from .types import AudioChunk, Done, Event, Reply, Stats, TextDelta
+from .types import AudioChunk, ChunkStats, Done, Event, Reply, Stats, TextDelta
 
 
 class ReplyStream(Iterator[Event]):
@@ -44,9 +44,9 @@ class ReplyStream(Iterator[Event]):
                     if (delta := self._text(event)) is not None:
                         return delta
                 case _core.AudioEvent():
-                    return AudioChunk(
-                        event.samples, event.start, self._session.sample_rate, event.time
-                    )
+                    stats = ChunkStats(**event.stats)
+                    rate = self._session.sample_rate
+                    return AudioChunk(event.samples, event.start, rate, event.time, stats)
                 case _core.DoneEvent():
                     return self._done()
 
@@ -76,10 +76,18 @@ class ReplyStream(Iterator[Event]):
     def stats(self) -> Stats:
         """What the reply cost so far."""
         told = self._session.core.stats()
-        samples = told.pop("samples")
+        samples, chunks = told.pop("samples"), [ChunkStats(**c) for c in told.pop("chunks")]
         seconds = samples / self._session.sample_rate if samples else 0.0
+        dry = underruns(chunks, self._session.sample_rate)
         return Stats(
-            prompt_tokens=self._prompt_tokens, seed=self._seed, audio_seconds=seconds, **told
+            prompt_tokens=self._prompt_tokens,
+            seed=self._seed,
+            audio_seconds=seconds,
+            real_time_factor=told["total"] / seconds if seconds and told["total"] else None,
+            underruns=dry[0],
+            underrun_seconds=dry[1],
+            chunks=tuple(chunks),
+            **told,
         )
 
     def close(self) -> None:
@@ -109,3 +117,13 @@ class ReplyStream(Iterator[Event]):
         audio = np.concatenate(chunks) if self._speaks else None
         rate = self._session.sample_rate
         return Reply(text, core.tokens(), core.codes(), audio, rate, self.stats())
+
+
+def underruns(chunks: Sequence[ChunkStats], sample_rate: int) -> tuple[int, float]:
+    """How often and how long a player waits that starts when the first chunk is there."""
+    count, waited, played = 0, 0.0, chunks[0].time if chunks else 0.0
+    for chunk in chunks:
+        if chunk.time > played:
+            count, waited, played = count + 1, waited + chunk.time - played, chunk.time
+        played += chunk.samples / sample_rate
+    return count, waited

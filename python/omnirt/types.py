@@ -188,6 +188,24 @@ class TextDelta:
 
 
 @dataclass(frozen=True)
+class ChunkStats:
+    """One piece of speech: samples [start, start + samples) of the reply, out at ``time``.
+
+    codes: how many were known when its last frame began to be solved. lookahead: blocks to the
+    right of its frames that were solved with them and thrown away; 0 where the speech ends.
+    solve: seconds in the flow-matching transformer since the chunk before. vocode: in the vocoder.
+    """
+
+    start: int
+    samples: int
+    time: float  # seconds since the request
+    codes: int
+    lookahead: int
+    solve: float
+    vocode: float
+
+
+@dataclass(frozen=True)
 class AudioChunk:
     """New speech: float32 [n] mono in [-1, 1]; ``start`` is its first sample in the reply."""
 
@@ -195,6 +213,7 @@ class AudioChunk:
     start: int
     sample_rate: int
     time: float  # seconds since the request
+    stats: ChunkStats
 
 
 @dataclass(frozen=True)
@@ -202,7 +221,10 @@ class Stats:
     """What one reply cost. Times are seconds since the request; None where it did not happen (yet).
 
     finish_reason: "stop", "length", or "" while the text is not complete. The thinker's steps count
-    no prefill; text_tokens_at_first_code says how much text there was when speech began.
+    no prefill; text_tokens_at_first_code says how much text there was when speech began, and
+    codes_at_first_audio how many codes when its first samples left.
+    real_time_factor: total / audio_seconds. underruns: how often a player that starts with the
+    first chunk would have had nothing to play; underrun_seconds: for how long, all together.
     """
 
     prompt_tokens: int
@@ -218,9 +240,14 @@ class Stats:
     last_text: float | None
     total: float | None
     text_tokens_at_first_code: int | None
+    codes_at_first_audio: int | None
     thinker_steps: int
     talker_steps: int
     wave_steps: int
+    real_time_factor: float | None
+    underruns: int
+    underrun_seconds: float
+    chunks: tuple[ChunkStats, ...]
 
 
 @dataclass(frozen=True)

@@ -149,13 +149,15 @@ class ScriptedWave : public WaveJob {
  public:
   ScriptedWave(const Models& models, int slot) : models_(models), slot_(slot) {}
 
-  bool step(std::span<const int> codes, bool complete, std::vector<float>& pcm) override {
+  bool wants(size_t, bool complete) const override { return complete; }
+
+  WavePiece step(std::span<const int> codes, bool complete, Team&) override {
     EXPECT(complete);
     models_.hook(At::wave, slot_, static_cast<int>(done_));
-    if (done_ == codes.size()) return true;
+    if (done_ == codes.size()) return {{}, {}, true};
     working_ = !working_;
-    if (!working_) pcm.assign(kSamplesPerCode, static_cast<float>(codes[done_++]));
-    return false;
+    if (working_) return {};
+    return {std::vector(kSamplesPerCode, static_cast<float>(codes[done_++])), {}, false};
   }
 
  private:

@@ -101,7 +101,8 @@ void frees_the_wave_job_at_the_end() {
   struct Job : WaveJob {
     std::shared_ptr<int> held;
     explicit Job(std::shared_ptr<int> value) : held(std::move(value)) {}
-    bool step(std::span<const int>, bool, std::vector<float>&) override { return true; }
+    bool wants(size_t, bool complete) const override { return complete; }
+    WavePiece step(std::span<const int>, bool, Team&) override { return {{}, {}, true}; }
   };
   Models models({{5, 9}});
   Scheduler scheduler(models.thinker(), models.talker(), kRing);

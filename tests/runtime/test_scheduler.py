@@ -11,10 +11,57 @@ import pytest
 import torch
 
 from omnirt import _core, ops
-from omnirt.errors import CapacityError, EngineError
+from omnirt.errors import CapacityError, EngineError, InputError
 from omnirt.ops.state import OPEN_TEXT, SLOT, TEXT_ROWS, TOKEN, new_states, set_sampling
+from omnirt.ops.window import FlowWindow
 
 VOCAB, RING, SLOTS = 32, 8, 3
+
+
+class Sound:
+    """Speech of 4 samples a code, each the code's number, a code at a time."""
+
+    WIDTH = 4
+
+    def __init__(self) -> None:
+        window, plans = FlowWindow(rows=1), [_core.Plan(n) for n in ("noise", "flow", "vocoder")]
+        window.frames, window.codes = 1, torch.zeros(1, dtype=torch.int32)
+        window.voice = torch.zeros(2, self.WIDTH)
+        ids = torch.arange(float(VOCAB))[:, None].expand(VOCAB, self.WIDTH).contiguous()
+        y, velocity, mel, samples = torch.zeros(4, 1, self.WIDTH)
+        with plans[0].recording():
+            ops.flow_noise(window, y)
+        with plans[1].recording():
+            ops.flow_input(window, torch.zeros_like(y), ids, 1, velocity)
+        with plans[2].recording():
+            _core.linear(mel, torch.eye(self.WIDTH), None, samples)
+        self.flow = _core.FlowTrack(*plans[:2], window.state, y, velocity, 1, 1, 1)
+        self.vocoder = _core.VocoderTrack(
+            plans[2],
+            torch.zeros(4, 2, dtype=torch.int32),
+            mel,
+            samples.view(self.WIDTH, 1),
+            [(1, 0, 0), (self.WIDTH, 0, 0)],
+            held_first=0,
+        )
+
+    def stream(self, **changed) -> "_core.WaveStream":
+        options = {
+            "flow": self.flow,
+            "vocoder": self.vocoder,
+            "schedule": (1, 1, 0, 2.0),
+            "evaluations": [((0.0,) * 4, True, (1.0, 0.0, 0.0, 0.0))],
+            "guidance": 0.0,
+            "seed": 0,
+            "table": torch.zeros(1, 2, self.WIDTH),
+            "cache": torch.zeros(1, 0, 2, 1, 1, self.WIDTH),
+            "voice": torch.zeros(2, self.WIDTH),
+            "noise": torch.zeros(100, self.WIDTH),
+        }
+        return _core.WaveStream(**options | changed)
+
+
+SOUND = Sound()
 
 
 class Decoders:
@@ -72,14 +119,8 @@ class Decoders:
             "speaks": True,
             "talker_max_codes": 4096,
             "talker_stop_ids": [30],
-            "wave": wave,
+            "wave": SOUND.stream(),
         } | changed
-
-
-def wave(codes):
-    for code in codes:
-        yield None
-        yield np.full(4, code, np.float32)
 
 
 @pytest.fixture
@@ -122,6 +163,9 @@ def test_a_reply_has_all_its_parts(decoders, scheduler):
     assert (stats["text_tokens"], stats["codes"], stats["samples"]) == (18, 24, 96)
     assert (stats["thinker_steps"], stats["talker_steps"]) == (17, 25)
     assert events[-1].finish_reason == stats["finish_reason"] == "stop"
+    assert stats["codes_at_first_audio"] >= 1
+    assert [chunk["start"] for chunk in stats["chunks"]] == [e.start for e in audio]
+    assert stats["chunks"] == [e.stats for e in audio]
     order = ["prefill", "first_text", "first_code", "first_audio", "total"]
     assert [stats[k] for k in order] == sorted(stats[k] for k in order)
     assert session.join(timeout=30)
@@ -146,29 +190,69 @@ def test_text_only_needs_no_talker(decoders):
     scheduler.shutdown()
 
 
-class WaveError(Exception):
+class PrefillError(Exception):
     pass
 
 
-def failing(*_):
+def failing():
     yield None
-    raise WaveError("no sound")
+    raise PrefillError("no prompt")
 
 
-@pytest.mark.parametrize("stage", ["prefill", "wave"])
-def test_python_errors_reach_the_reader_with_their_type(decoders, scheduler, stage):
-    options = {"prefill": failing()} if stage == "prefill" else {"wave": failing}
-    session = scheduler.submit(**decoders.options(**options))
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        (lambda: {"prefill": failing()}, PrefillError, "no prompt"),
+        (
+            lambda: {"wave": SOUND.stream(noise=torch.zeros(9, 4))},
+            InputError,
+            r"flow_noise=\[9",
+        ),
+    ],
+    ids=["prefill", "wave"],
+)
+def test_errors_reach_the_reader_with_their_type(decoders, scheduler, options, error, message):
+    session = scheduler.submit(**decoders.options(**options()))
     for _ in range(2):
-        with pytest.raises(WaveError, match="no sound"):
+        with pytest.raises(error, match=message):
             events_of(session)
     assert len(events_of(scheduler.submit(**decoders.options(slot=1)))) == 43
 
 
-def test_wave_must_yield_float32(decoders, scheduler):
-    session = scheduler.submit(**decoders.options(wave=lambda codes: iter([np.zeros(3)])))
-    with pytest.raises(TypeError, match="float32"):
-        events_of(session)
+def test_a_stream_serves_one_reply(decoders, scheduler):
+    options = decoders.options()
+    events_of(scheduler.submit(**options))
+    with pytest.raises(ValueError, match="make a new one"):
+        scheduler.submit(**decoders.options(wave=options["wave"]))
+
+
+def test_a_stream_is_driven_by_hand():
+    stream, codes = SOUND.stream(), torch.tensor([7, 9], dtype=torch.int32)
+    assert not stream.wants(0, complete=False)
+    assert len(stream.step(codes[:0], complete=False).samples) == 0
+    pieces = []
+    while stream.wants(2, complete=True):
+        pieces.append(stream.step(codes, complete=True))
+    np.testing.assert_array_equal(np.concatenate([p.samples for p in pieces]), [7] * 4 + [9] * 4)
+    assert [p.work.codes for p in pieces if len(p.samples)] == [2, 2]
+    assert [p.finished for p in pieces] == [False] * (len(pieces) - 1) + [True]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"schedule": (1, 9, 0, 2.0)},
+        {"evaluations": []},
+        {"table": torch.zeros(2, 2, 4)},
+        {"cache": torch.zeros(1, 0, 2, 2, 1, 4)},
+        {"voice": torch.zeros(1, 4)},
+        {"noise": torch.zeros(8, 3)},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_a_stream_refuses_what_cannot_work(changed):
+    with pytest.raises(ValueError, match="WaveStream"):
+        SOUND.stream(**changed)
 
 
 def test_next_returns_none_after_its_timeout(decoders, scheduler):
@@ -183,14 +267,11 @@ def test_next_returns_none_after_its_timeout(decoders, scheduler):
 
 
 def test_cancel_ends_and_frees(decoders, scheduler):
-    class Sound:
-        def __call__(self, codes):
-            return iter([])
-
-    sound = Sound()
-    freed = weakref.ref(sound)
-    session = scheduler.submit(**decoders.options(thinker_stop_ids=[], wave=sound))
-    del sound
+    cache = torch.zeros(1, 0, 2, 1, 1, 4)
+    freed = weakref.ref(cache)
+    wave = SOUND.stream(cache=cache)
+    session = scheduler.submit(**decoders.options(thinker_stop_ids=[], wave=wave))
+    del cache
     session.cancel()
     assert session.join(timeout=30)
     assert session.next().finish_reason == "cancelled"
@@ -201,13 +282,13 @@ def test_a_lane_never_has_the_last_reference_to_its_scheduler(decoders):
     for _ in range(20):
         scheduler = _core.Scheduler(decoders.thinker, decoders.talker, RING)
 
-        def silence(codes, owner=scheduler):
-            return iter([])
+        def pieces(owner=scheduler):
+            yield
 
-        session = scheduler.submit(**decoders.options(wave=silence))
+        session = scheduler.submit(**decoders.options(prefill=pieces()))
         events_of(session)
         assert session.join(timeout=30)
-        del scheduler, silence  # the lanes end here, on this thread: none can wait for itself
+        del scheduler, pieces  # the lanes end here, on this thread: none can wait for itself
 
 
 def test_dropping_the_session_stops_it(decoders, scheduler):

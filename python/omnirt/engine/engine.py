@@ -11,6 +11,7 @@ from .loader import Models
 from .prefill import initial_states, prefill
 from .record import record_talker, record_thinker
 from .request import Request
+from .wave import WaveLane
 
 EVENTS = 64  # events that a reader may lag behind before its session pauses
 
@@ -51,6 +52,7 @@ class Engine:
         talker = None
         if models.talker is not None:
             talker = (record_talker(models, self.buffers), self.buffers.talker.states)
+            self.wave = WaveLane(models.token2wav)
         self.scheduler = _core.Scheduler(thinker, talker, memory.RING_ROWS)
         self._free = list(range(slots))
         self._freed = threading.Condition()
@@ -142,11 +144,8 @@ class Engine:
             started=started,
         )
 
-    def _wave(self, request: Request):
-        sound = self.models.token2wav  # and not the engine: a lane must not be its last owner
-        return lambda codes: sound.synthesize(
-            codes, request.voice, request.wave, request.seed, request.flow_noise
-        )
+    def _wave(self, request: Request) -> "_core.WaveStream":
+        return self.wave.stream(request.voice, request.wave, request.seed, request.flow_noise)
 
     @property
     def sample_rate(self) -> int:

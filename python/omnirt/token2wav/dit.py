@@ -109,22 +109,22 @@ class DiT:
         """Room for what a window leaves to the next one: see ``FlowWindow``."""
         config = self.config
         layers = len(config.cached_layers)
-        return torch.zeros(evaluations, layers, 2, rows, config.block_size, config.hidden_size)
+        return torch.empty(evaluations, layers, 2, rows, config.block_size, config.hidden_size)
 
     def workspace(self, frames: int, rows: int) -> Workspace:
-        """Memory for windows of up to ``frames`` frames in ``rows`` rows of guidance."""
+        """Memory for windows of up to ``frames`` frames in ``rows`` guidance rows, unset."""
         config, live = self.config, frames * rows
         c, ff, half = config.hidden_size, config.ff_dim, config.head_dim // 2
-        wide = torch.zeros(live * max(3 * c, ff))
+        wide = torch.empty(live * max(3 * c, ff))
         return Workspace(
-            base=torch.zeros(frames, c),
-            h=torch.zeros(live, c),
-            mixed=torch.zeros(live, c),
+            base=torch.empty(frames, c),
+            h=torch.empty(live, c),
+            mixed=torch.empty(live, c),
             qkv=wide[: live * 3 * c].view(live, 3 * c),
             hidden=wide[: live * ff].view(live, ff),
-            cos=torch.zeros(frames, half),
-            sin=torch.zeros(frames, half),
-            velocity=torch.zeros(live, config.mel_dim),
+            cos=torch.empty(frames, half),
+            sin=torch.empty(frames, half),
+            velocity=torch.empty(live, config.mel_dim),
         )
 
     def evaluate(self, window: FlowWindow, y: Tensor, space: Workspace) -> Tensor:

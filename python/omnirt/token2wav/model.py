@@ -19,7 +19,7 @@ from .ode import evaluations
 from .stream import FlowSolver, Window, windows
 from .vocoder_stream import VocoderStream
 
-_VOCODED = 192  # frames at once
+VOCODED = 192  # frames at once
 _GRIDS_KEPT = 4  # solvers' grids whose adaptive norms stay in memory, 0.5 MB an evaluation
 
 
@@ -95,7 +95,7 @@ class Token2Wav:
 
     def _pieces(self, solver: FlowSolver, plan: Sequence[Window]) -> Iterator[np.ndarray | None]:
         longest = max((window.keep for window in plan), default=0)
-        buffers = self.bigvgan.buffers(min(_VOCODED, longest))
+        buffers = self.bigvgan.buffers(min(VOCODED, longest))
         vocoder = VocoderStream(self.bigvgan, buffers)
         for window in plan:
             samples = vocoder.push((yield from solver.solve(window)))
