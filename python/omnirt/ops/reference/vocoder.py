@@ -26,7 +26,7 @@ def vocoder_conv(
     to what ``out`` holds.
     """
     padding = dilation * (packed.kernel // 2)
-    weight = packed.dense().to(x.dtype)
+    weight, bias = _as(x, packed.dense(), bias)
     y = F.conv1d(_channels_first(span, x), weight, bias, 1, padding, dilation)[0].T
     head = out[: len(y)]
     head.copy_(head + y if add else y)
@@ -41,7 +41,7 @@ def vocoder_upsample(
 
     x: [R, C]; packed: of a weight [C, O, K] with K = rate + 2*padding; bias: [O]; out: [R', O].
     """
-    weight = packed.dense().to(x.dtype)
+    weight, bias = _as(x, packed.dense(), bias)
     y = F.conv_transpose1d(_channels_first(span, x), weight, bias, rate, padding)[0].T
     out[: len(y)] = y
     return out
@@ -82,3 +82,8 @@ def vocoder_clamp(span: Tensor, x: Tensor, scale: float, shift: float, out: Tens
 def _channels_first(span: Tensor, x: Tensor) -> Tensor:  # [R, C] -> [1, C, rows]
     first, rows = span.tolist()
     return x[first : first + rows].T[None]
+
+
+def _as(x: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Both in the dtype of x, which is float64 where a test wants no rounding."""
+    return weight.to(x.dtype), None if bias is None else bias.to(x.dtype)
