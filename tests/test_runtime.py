@@ -80,6 +80,26 @@ def test_every_chunk_tells_what_it_cost(runtime):
     assert stats.wave_steps == len(chunks) * (FAST.evaluations + 1)
 
 
+@pytest.mark.parametrize(("preset", "needed"), [("balanced", 24), ("lowest-latency", 12)])
+def test_a_shorter_reply_speaks_at_its_end(runtime, preset, needed):
+    talker = SamplingParams(max_new_tokens=needed)  # the last one is no code
+    stats = runtime.generate(ask(), seed=1, talker=talker, wave=preset).stats
+    (chunk,) = stats.chunks
+    assert chunk.codes == stats.codes == stats.codes_at_first_audio == needed - 1
+    assert chunk.samples == 480 * stats.codes
+
+
+def test_long_speech_starts_in_the_first_third(runtime):
+    stats = runtime.generate(
+        ask(),
+        seed=1,
+        thinker=SamplingParams(max_new_tokens=64),
+        talker=SamplingParams(max_new_tokens=501),
+    ).stats
+    assert stats.audio_seconds == 10
+    assert stats.first_audio <= stats.chunks[-1].time / 3
+
+
 def test_playback_that_runs_dry_is_counted():
     def chunk(time: float, samples: int) -> ChunkStats:
         return ChunkStats(0, samples, time, 0, 0, 0.0, 0.0)
