@@ -44,8 +44,11 @@ struct alignas(64) Region {
   std::atomic<bool> taken{false};
   std::atomic<uint64_t> work{0};
   std::atomic<int> pending{0};
+  std::atomic<int> helpers{0};  // workers that claim its chunks
   void (*call)(void*, int) = nullptr;
   void* context = nullptr;
+
+  bool is_open() const { return claimable(work.load()); }
 
   void open(int chunks, void (*function)(void*, int), void* argument) {
     call = function;
@@ -77,6 +80,10 @@ namespace {
 
 // `busy` counts the active callers and the workers that are awake, spinning or helping. Callers
 // always enter; workers enter only below `cores` and leave, between two chunks, when above it.
+//
+// Callers have equal shares of the workers. A worker goes where a share is not used up; where all
+// are, it waits for as long as it would spin, since the next region of a caller with short ones is
+// about to open, and only then lends itself to any, until a share is free.
 class Pool {
  public:
   // Never destroyed: a thread may still hold a Team when the process exits.
@@ -88,8 +95,8 @@ class Pool {
   int cores() const { return cores_.load(std::memory_order_relaxed); }
   void set_cores(int cores);
   Region* take_region();
-  void enter() { busy_.fetch_add(1); }
-  void leave() { busy_.fetch_sub(1); }
+  void enter();
+  void leave();
   void wake_workers(int chunks);
 
  private:
@@ -98,7 +105,12 @@ class Pool {
   void work(int index);
   bool sleep(int index);
   void stay_awake(int index);
-  Region* find(int index);
+  void assist(int index, Region& region);
+  int share() const;
+  template <class Wanted>
+  Region* find(int index, Wanted wanted);
+  Region* find_open(int index);
+  Region* find_short(int index);
   bool join_in();
   bool crowded_out();
 
@@ -106,6 +118,7 @@ class Pool {
   std::atomic<int> used_{0};  // regions that were ever taken
   std::atomic<int> cores_{std::max(1, static_cast<int>(std::thread::hardware_concurrency()))};
   alignas(64) std::atomic<int> busy_{0};
+  std::atomic<int> callers_{0};
   alignas(64) std::atomic<int> sleeping_{0};
   std::atomic<bool> started_{false};
   std::atomic<bool> stop_{false};
@@ -134,6 +147,16 @@ Region* Pool::take_region() {
     return &regions_[i];
   }
   return nullptr;
+}
+
+void Pool::enter() {
+  callers_.fetch_add(1);
+  busy_.fetch_add(1);
+}
+
+void Pool::leave() {
+  busy_.fetch_sub(1);
+  callers_.fetch_sub(1);
 }
 
 void Pool::wake_workers(int chunks) {
@@ -177,34 +200,66 @@ void Pool::work(int index) {
 bool Pool::sleep(int index) {
   std::unique_lock lock(mutex_);
   sleeping_.fetch_add(1);
-  wake_.wait(lock, [&] { return stop_ || (find(index) != nullptr && join_in()); });
+  wake_.wait(lock, [&] { return stop_ || (find_open(index) != nullptr && join_in()); });
   sleeping_.fetch_sub(1);
   return !stop_;
 }
 
 void Pool::stay_awake(int index) {
-  const auto stay = [this] { return busy_.load(std::memory_order_relaxed) <= cores(); };
   auto last_work = Clock::now();
   for (unsigned poll = 1; !stop_.load(std::memory_order_relaxed); ++poll) {
     if (crowded_out()) return;
-    if (Region* region = find(index)) {
-      region->help(stay);
-      last_work = Clock::now();
+    Region* region = find_short(index);
+    const bool patient = poll % kPollsPerClock != 0 || Clock::now() - last_work <= kSpin;
+    if (region == nullptr && !patient) {
+      region = find_open(index);
+      if (region == nullptr) break;
+    }
+    if (region == nullptr) {
+      pause();
       continue;
     }
-    pause();
-    if (poll % kPollsPerClock == 0 && Clock::now() - last_work > kSpin) break;
+    assist(index, *region);
+    last_work = Clock::now();
   }
   busy_.fetch_sub(1);
 }
 
-Region* Pool::find(int index) {
+void Pool::assist(int index, Region& region) {
+  region.helpers.fetch_add(1);
+  region.help([&] {
+    return busy_.load(std::memory_order_relaxed) <= cores() &&
+           (region.helpers.load(std::memory_order_relaxed) <= share() ||
+            find_short(index) == nullptr);
+  });
+  region.helpers.fetch_sub(1);
+}
+
+// The workers that one caller may have while another has fewer.
+int Pool::share() const {
+  const int callers = std::max(1, callers_.load(std::memory_order_relaxed));
+  return std::max(1, (cores() - 1) / callers);
+}
+
+template <class Wanted>
+Region* Pool::find(int index, Wanted wanted) {
   const int used = used_.load();
   for (int i = 0; i < used; ++i) {
     Region& region = regions_[(index + i) % used];
-    if (claimable(region.work.load())) return &region;
+    if (region.is_open() && wanted(region)) return &region;
   }
   return nullptr;
+}
+
+Region* Pool::find_open(int index) {
+  return find(index, [](const Region&) { return true; });
+}
+
+// A region that has not got its share.
+Region* Pool::find_short(int index) {
+  return find(index, [this](const Region& region) {
+    return region.helpers.load(std::memory_order_relaxed) < share();
+  });
 }
 
 bool Pool::join_in() {

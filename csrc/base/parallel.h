@@ -15,8 +15,8 @@ void set_cores(int cores);
 int cores();
 
 // One caller's handle to the pool. Not thread-safe: one region at a time. A lane that runs alone is
-// helped by all cores; lanes that run together share them. A process may hold many teams, but only
-// the first 64 are helped.
+// helped by all cores; lanes that run together have equal parts of them, and what one of them does
+// not use is lent. A process may hold many teams, but only the first 64 are helped.
 class Team {
  public:
   // Counts the caller as busy for a whole series of regions, so that helpers are not moved to
