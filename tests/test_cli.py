@@ -1,6 +1,7 @@
 """The command line: what it prints, writes and answers."""
 
 import json
+import os
 import wave
 
 import pytest
@@ -69,6 +70,18 @@ def test_info_of_machine_and_model(checkpoint, capsys):
     assert "kernels" in machine
     assert main(["info", str(checkpoint("tiny"))]) == 0
     assert "peak" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("threads", [None, "1", "6"])
+def test_info_tells_who_shares_the_cores(threads, monkeypatch, capsys):
+    monkeypatch.delenv("OMNIRT_THREADS", raising=False)
+    if threads is not None:
+        monkeypatch.setenv("OMNIRT_THREADS", threads)
+    cores = int(threads or len(os.sched_getaffinity(0)))
+    assert main(["info"]) == 0
+    shown = capsys.readouterr().out
+    assert f"{cores} cores, helping threads: {cores - 1}; a lane that" in shown
+    assert all(lane in shown for lane in ("thinker", "talker", "wave", "equal parts"))
 
 
 def test_info_needs_only_the_config(checkpoint, tmp_path, capsys):

@@ -6,6 +6,8 @@ import platform
 import torch
 
 from . import _core, console, ops
+from .config import Environment
+from .engine.threads import thread_plan
 from .weights.checkpoint import read_config
 from .weights.memory import memory_plan
 
@@ -18,13 +20,16 @@ def info(model: str | None, context: int) -> None:
 
 
 def machine() -> list[str]:
-    """Lines about the processor, the backends and the ops that have no kernel of their own."""
+    """Lines about the processor, the backends, ops without a kernel of their own, and threads."""
+    lanes, *shares = thread_plan(Environment.read().threads)
     bare = sorted(op.name for op in ops.all_ops if "cpu" not in op.implementations)
     return [
         f"machine   {platform.machine()}, {len(os.sched_getaffinity(0))} cores",
         f"kernels   {_core.isa()} (this machine has {', '.join(_core.isas())})",
         f"backends  cpu (C++), reference (torch {torch.__version__}); cuda is not built yet",
         f"reference serves these ops on the cpu: {', '.join(bare) or 'none'}",
+        f"lanes     {lanes}",
+        *(f"          {line}" for line in shares),
     ]
 
 

@@ -8,13 +8,29 @@ from omnirt import _core
 from omnirt.errors import InputError
 
 
+def usable_cores(count: int | None) -> int:
+    """``count``, by default every core that this process may run on."""
+    return count or len(os.sched_getaffinity(0))
+
+
 def use_cores(count: int | None) -> None:
     """Let lanes and torch use ``count`` cores, by default all that this process may run on."""
     if count is not None and count < 1:
         raise InputError(f"threads={count!r}: use a positive whole number")
-    count = count or len(os.sched_getaffinity(0))
-    _core.set_cores(count)
-    torch.set_num_threads(count)
+    _core.set_cores(usable_cores(count))
+    torch.set_num_threads(usable_cores(count))
+
+
+def thread_plan(count: int | None) -> list[str]:
+    """Who runs on ``count`` cores, in words. See csrc/base/parallel.h."""
+    cores = usable_cores(count)
+    return [
+        "thinker (prompt, text), talker (codes), wave (speech): a thread each; only the thinker "
+        "without speech",
+        f"{cores} cores, helping threads: {cores - 1}; a lane that runs alone has all cores",
+        "lanes that run together have equal parts; what one does not use is lent to the others",
+        f"torch, in the encoders of media and voices: up to {cores} threads of its own",
+    ]
 
 
 def use_isa(name: str | None) -> None:
