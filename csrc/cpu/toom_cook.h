@@ -13,9 +13,10 @@ struct Direct {
   static void gather(const Vec (&at)[1], Vec (&y)[1]) { y[0] = at[0]; }
 };
 
-// Toom-Cook's F(4, 4) on the points 0, 1, -1, 2, -2, -1/2 and infinity.
+// Toom-Cook's F(kOutputs, 8 - kOutputs) on the points 0, 1, -1, 2, -2, -1/2 and infinity.
+template <int Outputs>
 struct ToomCook {
-  static constexpr int kPoints = 7, kOutputs = 4;
+  static constexpr int kPoints = 7, kOutputs = Outputs;
 
   // at[a] = x . the coefficients of the product of (t - b) over the points b other than a. All but
   // three are (t + 1/2) t times a difference of squares and a last factor, which pairs of points
@@ -40,14 +41,15 @@ struct ToomCook {
   }
 
   // y[i] = the sum over the points of a^i at[a]; infinity counts for the last.
-  static void gather(const Vec (&at)[7], Vec (&y)[4]) {
-    Vec sum1 = at[1] + at[2], difference1 = at[1] - at[2];
-    Vec sum2 = at[3] + at[4], difference2 = at[3] - at[4];
-    y[0] = at[0] + sum1 + sum2 + at[5];
-    y[1] = multiply_add(splat(-0.5f), at[5], multiply_add(splat(2.f), difference2, difference1));
-    y[2] = multiply_add(splat(0.25f), at[5], multiply_add(splat(4.f), sum2, sum1));
-    Vec rest = multiply_add(splat(-0.125f), at[5], at[6]);
-    y[3] = multiply_add(splat(8.f), difference2, difference1) + rest;
+  static void gather(const Vec (&at)[7], Vec (&y)[Outputs]) {
+    Vec one[2] = {at[1] + at[2], at[1] - at[2]}, two[2] = {at[3] + at[4], at[3] - at[4]};
+    float power = 1;  // 2^i
+    for (int i = 0; i < Outputs; ++i, power *= 2) {
+      Vec pairs = multiply_add(splat(power), two[i % 2], one[i % 2]);
+      y[i] = multiply_add(splat((i % 2 ? -1 : 1) / power), at[5], pairs);
+    }
+    y[0] += at[0];
+    y[Outputs - 1] += at[6];
   }
 };
 

@@ -12,7 +12,7 @@ constexpr int kPanelVecs = kPanel / kLanes;  // 12 sums fill the registers of ev
 constexpr int kTileRows = 12 / kPanelVecs;   // rows that share one read of a panel
 constexpr int64_t kDepth = 96;               // channels that are laid out together
 constexpr int64_t kPanels = 6;               // of one block
-constexpr int64_t kBlockRows = 7 * 60;       // sums of one panel, over all points or phases
+constexpr int64_t kBlockRows = 7 * 72;       // sums of one panel, over all points or phases
 constexpr int64_t kLaidRows = kBlockRows + 7 * kMaxSpread;
 constexpr int64_t kChunkWork = 1 << 23;  // multiply-adds: about 0.2 ms
 

@@ -100,10 +100,12 @@ class Convolution {
 }  // namespace
 
 void vocoder_conv(const VocoderConv& a, Team& team) {
-  if (a.points == ToomCook::kPoints)
-    Convolution<ToomCook>(a).run(team);
-  else
+  if (a.points == Direct::kPoints)
     Convolution<Direct>(a).run(team);
+  else if (a.kernel == 3)
+    Convolution<ToomCook<5>>(a).run(team);
+  else
+    Convolution<ToomCook<4>>(a).run(team);
 }
 
 }  // namespace omni::OMNI_ISA

@@ -17,7 +17,7 @@ struct Span {
 constexpr int64_t kPanel = 16;
 
 // A convolution that keeps the length. Taps come in groups, each of as many as its transform takes:
-// Toom-Cook's F(4, 4) where there are 7 points, one tap where there is 1.
+// on 7 points those of Toom-Cook's F(5, 3) for 3 taps, F(4, 4) for more; on 1 point one tap.
 struct VocoderConv {
   const Span* span;
   const float* x;        // [., channels]
