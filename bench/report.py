@@ -62,6 +62,53 @@ def compared(result: dict) -> list[str]:
     return [title, "", *table(["", "omnirt", "transformers 4.57.1", ""], rows)]
 
 
+PRECISIONS = ("transformers", "float32", "bfloat16", "int8")
+
+
+def speech_speed(result: dict) -> list[str]:
+    """Seconds of every part for every precision, and how many times faster than the first."""
+    rows = []
+    for part, times in result["parts"].items():
+        base = times["transformers"]["median"]
+        cells = [f"{base:.2f} s"]
+        for name in PRECISIONS[1:]:
+            found = times.get(name)
+            ratio = found and base / found["median"]
+            cells.append(f"{found['median']:.2f} s ({ratio:.1f}x)" if found else "")
+        rows.append([part, *cells])
+    title = (
+        "Codes to speech, 3B-sized Token2Wav with random weights, both guidance rows, beside "
+        f"transformers 4.57.1 in turns (`bench/speech_speed.py`; {where(result)}):"
+    )
+    grown = "; ".join(
+        f"{row['cost']:.2f} s at {row['seconds']} s (peak {row['peak'] / 2**30:.2f} GiB)"
+        for row in result["growth"]
+    )
+    told = f"Work of `balanced` in int8 for a second of speech as replies grow: {grown}."
+    return [title, "", *table(["", *PRECISIONS], rows), "", told]
+
+
+def first_audio(result: dict) -> list[str]:
+    rows = []
+    for preset, row in result["presets"].items():
+        first, total = row["first audio"], row["total"]
+        rows.append(
+            [
+                f"`{preset}`",
+                f"{row['codes at first audio']:.0f}",
+                f"{first:.2f} s",
+                f"{total:.2f} s",
+                f"{first / total:.2f}",
+            ]
+        )
+    header = ["preset", "codes at first audio", "first audio", "last sample", ""]
+    title = (
+        "The first packet of a ten-second reply, small checkpoint, medians "
+        f"(`bench/first_audio.py`; {where(result)}):"
+    )
+    return [title, "", *table(header, rows)]
+
+
 def gaps(result: dict) -> list[str]:
     values = result["microseconds"]
     told = ", ".join(f"{row['median']:.1f} µs where the {name}" for name, row in values.items())
@@ -116,6 +163,8 @@ def front_end(result: dict) -> list[str]:
 
 SECTIONS = (
     ("compare_3b", compared),
+    ("first_audio", first_audio),
+    ("speech_speed", speech_speed),
     ("lane_gaps", gaps),
     ("inputs", front_end),
     ("ops", kernels),

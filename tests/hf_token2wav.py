@@ -55,7 +55,7 @@ class FakeSpeaker:
     ref_mel: torch.Tensor
 
 
-def _fill(module, generator: torch.Generator) -> None:
+def fill(module, generator: torch.Generator) -> None:
     """Random weights. The vocoder's are kept small: its snakes would amplify float32 rounding."""
     for name, tensor in module.named_parameters():
         fan_in = tensor[0].numel() if tensor.dim() > 1 else 100
@@ -72,7 +72,7 @@ def build(seed: int = 0, **dit) -> tuple[object, Token2WavConfig, DictWeights]:
     config = transformers.Qwen2_5OmniToken2WavConfig(**values)
     theirs = released.Qwen2_5OmniToken2WavModel(config).float().eval()
     with torch.no_grad():
-        _fill(theirs, torch.Generator().manual_seed(seed))
+        fill(theirs, torch.Generator().manual_seed(seed))
         rotary = theirs.code2wav_dit_model.rotary_embed.inv_freq
         rotary.copy_(rotary.bfloat16())  # as the released files store it
     weights = DictWeights({k: v.detach() for k, v in theirs.state_dict().items()})
@@ -89,7 +89,7 @@ def build_vocoder(seed: int = 0, peak: float = 0.5, **sizes) -> tuple[object, Bi
     theirs = theirs.float().eval()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        _fill(theirs, generator)
+        fill(theirs, generator)
         last = theirs.conv_post.weight
         last *= 1e-3  # nothing is clamped while the loudness is measured
         theirs.conv_pre.weight *= 3
