@@ -88,6 +88,35 @@ def speech_speed(result: dict) -> list[str]:
     return [title, "", *table(["", *PRECISIONS], rows), "", told]
 
 
+def spread(rows: list[dict], key: str, form: str) -> str:
+    """One figure of several checkpoints, from the least to the most."""
+    values = sorted(row[key] for row in rows)
+    low, high = (format(value, form) for value in (values[0], values[-1]))
+    return low if low == high else f"{low} … {high}"
+
+
+def speech_distance(result: dict) -> list[str]:
+    """Two tables: by look-ahead, and by precision. Each cell spans the checkpoints."""
+    found = result["checkpoints"].values()
+    measured = [("log-mel", ".1e"), ("snr", ".0f"), ("samples", ".1e")]
+    lines = []
+    for part, title in (
+        ("lookahead", "Streamed speech against one window over all of it"),
+        ("precision", "Precision of the flow's products against float32, one window"),
+    ):
+        rows = []
+        for same in zip(*(checkpoint[part] for checkpoint in found), strict=True):
+            first = same[0]
+            cells = [spread(same, key, form) for key, form in measured]
+            rows.append([first["solver"], str(first["guidance"]), str(first[part]), *cells])
+        header = ["solver", "guidance", part, "log-mel, dB", "SNR, dB", "largest sample"]
+        count = len(result["checkpoints"])
+        lines += [f"{title} (3 s, 10 points; least … most of {count} random checkpoints):", ""]
+        lines += [*table(header, rows), ""]
+    plot = "![SNR by look-ahead](bench/results/speech_distance.svg)"
+    return [*lines, f"{plot} (`bench/speech_distance.py`, `bench/plot_distance.py`)"]
+
+
 def first_audio(result: dict) -> list[str]:
     rows = []
     for preset, row in result["presets"].items():
@@ -165,6 +194,7 @@ SECTIONS = (
     ("compare_3b", compared),
     ("first_audio", first_audio),
     ("speech_speed", speech_speed),
+    ("speech_distance", speech_distance),
     ("lane_gaps", gaps),
     ("inputs", front_end),
     ("ops", kernels),

@@ -1,0 +1,138 @@
+"""How far streamed speech is from speech solved at once, and int8 or bfloat16 from float32.
+
+python bench/speech_distance.py --out bench/results/speech_distance.json
+"""
+
+import argparse
+import itertools
+import json
+import math
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+import machine
+from omnirt.token2wav.model import Token2Wav
+from omnirt.types import WINDOW_BLOCKS, WaveSchedule
+from omnirt.weights.checkpoint import Checkpoint
+from omnirt.weights.random_checkpoint import write_random_checkpoint
+
+CHECKPOINTS = {"demo": ("tiny", 0), "second": ("tiny", 1), "odd sizes": ("odd", 0)}  # all random
+LOOKAHEADS = (0, 1, 2, 3, 9)
+SOLVERS = ("euler", "rk4")
+GUIDANCE = (0.5, 0.0)
+PRECISIONS = ("float32", "bfloat16", "int8")
+POINTS = 10
+CODES = 150  # 3 s of speech, 13 blocks
+FFT, HOP, MELS, RATE = 1024, 240, 80, 24_000
+FLOOR = 1e-5  # of an amplitude, as in the released log-mel
+
+
+def speech(model: Token2Wav, schedule: WaveSchedule) -> np.ndarray:
+    codes = np.random.default_rng(0).integers(0, model.config.dit.num_codes, CODES)
+    voice = next(iter(model.speakers))
+    return np.concatenate(
+        [p for p in model.synthesize(codes.tolist(), voice, schedule) if p is not None]
+    )
+
+
+def filters() -> torch.Tensor:
+    """Triangles, even on the mel scale 2595 log10(1 + f / 700). [FFT / 2 + 1, MELS]."""
+    edges = torch.linspace(0, 2595 * math.log10(1 + RATE / 2 / 700), MELS + 2)
+    edges = 700 * (10 ** (edges / 2595) - 1)
+    f = torch.linspace(0, RATE / 2, FFT // 2 + 1)[:, None]
+    rising = (f - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - f) / (edges[2:] - edges[1:-1])
+    return torch.minimum(rising, falling).clamp(min=0)
+
+
+def log_mel(wave: np.ndarray) -> torch.Tensor:  # [n] -> dB [frames, MELS]
+    window = torch.hann_window(FFT)
+    spectrum = torch.stft(torch.from_numpy(wave), FFT, HOP, window=window, return_complex=True)
+    return 20 * (spectrum.abs().T @ filters()).clamp(min=FLOOR).log10()
+
+
+def distance(wave: np.ndarray, target: np.ndarray) -> dict[str, float]:
+    """log-mel: root mean square, dB. snr: dB. samples: the largest difference over the peak."""
+    error = wave - target
+    noise = float(np.square(error, dtype=np.float64).sum())
+    power = float(np.square(target, dtype=np.float64).sum())
+    return {
+        "log-mel": float((log_mel(wave) - log_mel(target)).square().mean().sqrt()),
+        "snr": 10 * math.log10(power / noise) if noise else math.inf,
+        "samples": float(np.abs(error).max() / np.abs(target).max()),
+    }
+
+
+def offline(solver: str, guidance: float) -> WaveSchedule:
+    """One window over everything."""
+    size = WINDOW_BLOCKS
+    return WaveSchedule(
+        first=size, chunk=size, lookahead=0, solver=solver, points=POINTS, guidance=guidance
+    )
+
+
+def by_lookahead(model: Token2Wav, bar: tqdm) -> list[dict]:
+    rows = []
+    for solver, guidance in itertools.product(SOLVERS, GUIDANCE):
+        target = speech(model, offline(solver, guidance))
+        for lookahead in LOOKAHEADS:
+            schedule = WaveSchedule(
+                lookahead=lookahead, solver=solver, points=POINTS, guidance=guidance
+            )
+            found = distance(speech(model, schedule), target)
+            rows.append({"solver": solver, "guidance": guidance, "lookahead": lookahead} | found)
+            bar.update()
+    return rows
+
+
+def by_precision(models: dict[str, Token2Wav], bar: tqdm) -> list[dict]:
+    """Every precision against float32 at the same schedule: what the arithmetic alone costs."""
+    rows = []
+    for solver, guidance in itertools.product(SOLVERS, GUIDANCE):
+        schedule = offline(solver, guidance)
+        target = speech(models["float32"], schedule)
+        for precision in PRECISIONS[1:]:
+            found = distance(speech(models[precision], schedule), target)
+            rows.append({"solver": solver, "guidance": guidance, "precision": precision} | found)
+            bar.update()
+    return rows
+
+
+def open_model(folder: Path, precision: str) -> Token2Wav:
+    checkpoint = Checkpoint.open(folder)
+    weights = checkpoint.weights("token2wav", torch.float32)
+    config = checkpoint.config.token2wav
+    return Token2Wav(config, weights, checkpoint.speakers, precision=precision)
+
+
+def measure() -> dict[str, object]:
+    combinations = len(SOLVERS) * len(GUIDANCE)
+    steps = len(CHECKPOINTS) * combinations * (len(LOOKAHEADS) + len(PRECISIONS) - 1)
+    result: dict[str, object] = {"machine": machine.describe(), "checkpoints": {}}
+    with torch.inference_mode(), tqdm(total=steps) as bar, tempfile.TemporaryDirectory() as folder:
+        for name, (preset, seed) in CHECKPOINTS.items():
+            path = write_random_checkpoint(Path(folder) / name, preset, seed)
+            models = {p: open_model(path, p) for p in PRECISIONS}
+            result["checkpoints"][name] = {
+                "lookahead": by_lookahead(models["float32"], bar),
+                "precision": by_precision(models, bar),
+            }
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    result = json.dumps(measure(), indent=1)
+    if args.out:
+        args.out.write_text(result + "\n")
+    print(result)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
