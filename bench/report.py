@@ -78,7 +78,8 @@ def speech_speed(result: dict) -> list[str]:
         rows.append([part, *cells])
     title = (
         "Codes to speech, 3B-sized Token2Wav with random weights, both guidance rows, beside "
-        f"transformers 4.57.1 in turns (`bench/speech_speed.py`; {where(result)}):"
+        f"transformers 4.57.1 in turns; its 10 s are 36 evaluations and the vocoder as measured "
+        f"(`bench/speech_speed.py`; {where(result)}):"
     )
     grown = "; ".join(
         f"{row['cost']:.2f} s at {row['seconds']} s (peak {row['peak'] / 2**30:.2f} GiB)"

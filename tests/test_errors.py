@@ -245,6 +245,10 @@ def test_bad_loading_options(checkpoint):
         OmniRuntime.from_pretrained(folder, device="abacus")
     with pytest.raises(InputError, match="dtype"):
         OmniRuntime.from_pretrained(folder, dtype="float8")
+    with pytest.raises(InputError, match="quantization='thinker'"):
+        OmniRuntime.from_pretrained(folder, quantization={"thinker": "int8"})
+    with pytest.raises(InputError, match=r"quantization\['token2wav'\]='int3'"):
+        OmniRuntime.from_pretrained(folder, quantization={"token2wav": "int3"})
     for field, value in (("threads", -2), ("max_sessions", 0), ("context", 10**6)):
         with pytest.raises(InputError, match=field):
             OmniRuntime.from_pretrained(folder, **{field: value})

@@ -60,6 +60,16 @@ def test_a_stream_tells_text_then_speech_then_its_cost(runtime):
     assert stats.first_audio <= stats.total
 
 
+def test_int8_speech_is_close_to_float32(runtime, checkpoint):
+    full = runtime.generate(ask(), seed=1, **SHORT)
+    folder = str(checkpoint("tiny"))
+    with OmniRuntime.from_pretrained(folder, quantization={"token2wav": "int8"}) as small:
+        reply = small.generate(ask(), seed=1, **SHORT)
+    assert reply.codec_ids == full.codec_ids
+    difference = np.abs(reply.audio - full.audio).max() / np.abs(full.audio).max()
+    assert 1e-5 < difference < 0.05
+
+
 def test_every_chunk_tells_what_it_cost(runtime):
     options = {**SHORT, "talker": SamplingParams(max_new_tokens=200)}
     events = list(runtime.stream(ask(), seed=1, **options))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from . import console
 from .errors import OmniError
-from .types import PRESETS
+from .types import PRECISIONS, PRESETS
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -31,6 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--max-new-tokens", type=int, help="limit of the text")
     run.add_argument("--max-codes", type=int, help="limit of the speech, 50 a second")
     run.add_argument("--threads", type=int)
+    run.add_argument("--token2wav", default="float32", choices=PRECISIONS, help="its precision")
     run.add_argument("--out", metavar="FILE.wav")
     run.add_argument("--json", action="store_true", help="one event per line with its time")
     info = commands.add_parser("info", help="this machine, or a model's memory plan")
@@ -48,7 +49,10 @@ def run(args: argparse.Namespace) -> None:
     messages = ask(args.text, args.image, args.audio, args.video)
     started = time.monotonic()
     with OmniRuntime.from_pretrained(
-        args.model, talker=not args.no_audio, threads=args.threads
+        args.model,
+        talker=not args.no_audio,
+        threads=args.threads,
+        quantization={"token2wav": args.token2wav},
     ) as runtime:
         load = time.monotonic() - started
         stream = runtime.stream(

@@ -1,8 +1,9 @@
 """OmniRuntime: load a checkpoint once, answer conversations."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 
 from typing_extensions import Unpack
 
@@ -41,14 +42,16 @@ class OmniRuntime:
         *,
         max_sessions: int = 4,
         context: int | None = None,
+        quantization: Mapping[str, str] = MappingProxyType({}),
     ) -> "OmniRuntime":
         """Load a checkpoint in the released layout from a folder or a hub name.
 
         device: "auto" or "cpu". dtype: "auto" (as stored), "float32" or "bfloat16". talker: False
         loads neither Talker nor Token2Wav, replies are text only. threads: cores to use, all by
         default. max_sessions: requests that run at once. context: tokens of prompt and reply, the
-        model's own limit by default. Raises InputError for an option, CheckpointError for a
-        checkpoint that cannot be used.
+        model's own limit by default. quantization: precision by part, such as
+        {"token2wav": "int8"} ("float32", "bfloat16" or "int8"). Raises InputError for an option,
+        CheckpointError for a checkpoint that cannot be used.
         """
         require(device in DEVICES, "device", device, "this build runs on the CPU: 'auto' or 'cpu'")
         environment = Environment.read()
@@ -60,7 +63,7 @@ class OmniRuntime:
         require(max_sessions >= 1, "max_sessions", max_sessions, "use 1 or more")
         fits = context is None or 1 < context <= limit
         require(fits, "context", context, f"use 2 to {limit} tokens")
-        models = load_models(checkpoint, talker, dtype)
+        models = load_models(checkpoint, talker, dtype, quantization)
         engine = Engine(models, max_sessions, context or limit)
         return cls(processor, engine, Defaults.of(models))
 

@@ -138,6 +138,7 @@ class WaveSchedule:
         return PRESETS[name]
 
 
+PRECISIONS = ("float32", "bfloat16", "int8")  # of the products in the flow's transformer
 WINDOW_BLOCKS = 72  # of one window: what the buffers of the wave lane hold
 EVALUATIONS = 64  # of one window
 GROWTH = (1.1, 72.0)  # least and most

@@ -18,7 +18,7 @@ SEED = 11
 
 @pytest.fixture(scope="module")
 def sound(checkpoint):
-    return load_models(Checkpoint.open(str(checkpoint("tiny"))), True, "auto").token2wav
+    return load_models(Checkpoint.open(str(checkpoint("tiny"))), True, "auto", {}).token2wav
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """From a checkpoint to models that are ready to run."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +13,7 @@ from omnirt.nn.weights import Weights
 from omnirt.talker.model import Talker
 from omnirt.thinker.model import Thinker
 from omnirt.token2wav.model import Token2Wav
+from omnirt.types import PRECISIONS, require
 from omnirt.weights.checkpoint import Checkpoint
 
 log = logging.getLogger("omnirt")
@@ -31,14 +33,23 @@ class Models:
     speaker_ids: dict[str, int]  # voice -> row of the thinker's table that starts its speech
 
 
-def load_models(checkpoint: Checkpoint, talker: bool, dtype: str) -> Models:
+def load_models(
+    checkpoint: Checkpoint, talker: bool, dtype: str, quantization: Mapping[str, str]
+) -> Models:
     """Build the models over mapped weights. dtype: "auto" keeps each tensor as it is stored.
 
-    Raises InputError for an unknown dtype, CheckpointError if a tensor is missing, unexpected or
-    misshapen.
+    quantization: part -> precision of its products; "token2wav" is the part that has a choice, one
+    of ``PRECISIONS``. Raises InputError for an unknown dtype, part or precision, CheckpointError if
+    a tensor is missing, unexpected or misshapen.
     """
     if dtype not in DTYPES:
         raise InputError(f"dtype={dtype!r}: use one of {', '.join(map(repr, DTYPES))}")
+    for part, precision in quantization.items():
+        known = ", ".join(map(repr, PRECISIONS))
+        require(part == "token2wav", "quantization", part, "its parts are: 'token2wav'")
+        require(
+            precision in PRECISIONS, f"quantization[{part!r}]", precision, f"use one of {known}"
+        )
     checkpoint.verify(talker=talker)
     text, speech = checkpoint.bytes("thinker"), sum(map(checkpoint.bytes, SPEECH))
     if not talker:
@@ -50,10 +61,13 @@ def load_models(checkpoint: Checkpoint, talker: bool, dtype: str) -> Models:
         unit_scale=True,
         disable=None,  # quiet when not a terminal
     ) as bar:
-        return _build(checkpoint, talker, DTYPES[dtype], bar)
+        precision = quantization.get("token2wav", "float32")
+        return _build(checkpoint, talker, DTYPES[dtype], precision, bar)
 
 
-def _build(checkpoint: Checkpoint, talker: bool, dtype: torch.dtype | None, bar: tqdm) -> Models:
+def _build(
+    checkpoint: Checkpoint, talker: bool, dtype: torch.dtype | None, precision: str, bar: tqdm
+) -> Models:
     config = checkpoint.config
     weights = _Loading(checkpoint.weights(dtype=dtype), bar)
     thinker = Thinker(config.thinker, weights.scope("thinker"))
@@ -64,7 +78,7 @@ def _build(checkpoint: Checkpoint, talker: bool, dtype: torch.dtype | None, bar:
     return Models(
         thinker,
         Talker(config.talker, weights.scope("talker")),
-        Token2Wav(config.token2wav, sound.scope("token2wav"), speakers),
+        Token2Wav(config.token2wav, sound.scope("token2wav"), speakers, precision=precision),
         {name: speaker.bos_token for name, speaker in speakers.items()},
     )
 
