@@ -28,5 +28,6 @@ PYBIND11_MODULE(_core, m) {
   register_flow(m);
   register_gemm(m);
   register_vocoder(m);
+  register_memory(m);
   register_runtime(m);
 }

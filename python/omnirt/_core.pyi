@@ -21,6 +21,9 @@ def isas() -> list[str]:
 def set_isa(name: str) -> None:
     """Use another one of ``isas()``; ValueError for others."""
 
+def release_pages(tensor: Tensor) -> None:
+    """Give the memory behind a tensor of a mapped file back; touching it reads the file again."""
+
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor) -> None: ...
 def rms_norm(x: Tensor, weight: Tensor, eps: float, out: Tensor) -> None: ...
 def add_rms_norm(

@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from omnirt import _core
 from omnirt.errors import CheckpointError
 from omnirt.weights.checkpoint import Checkpoint, read_config
 from omnirt.weights.random_checkpoint import write_random_checkpoint
@@ -247,3 +248,27 @@ def test_generation_config_may_be_absent(copied):
     assert Checkpoint.open(copied).generation_config["eos_token_id"] == 514
     (copied / "generation_config.json").unlink()
     assert Checkpoint.open(copied).generation_config == {}
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="needs Linux's smaps")
+def test_released_pages_leave_memory_and_come_back(checkpoint):
+    folder = checkpoint("tiny")
+    opened = Checkpoint.open(str(folder))
+    name = max(opened.names("token2wav"), key=lambda n: opened.weights()[n].nbytes)
+    tensor = opened.weights()[name]
+    before = tensor.clone()
+    held = resident(folder)
+    _core.release_pages(tensor)
+    assert held - resident(folder) >= tensor.nbytes - 2 * 4096
+    assert torch.equal(tensor, before)
+
+
+def resident(folder: Path) -> int:
+    """Bytes of a folder's mapped files that are in memory."""
+    total, ours = 0, False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
+            ours = str(folder) in line
+        elif ours and line.startswith("Rss:"):
+            total += 1024 * int(line.split()[1])
+    return total

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from omnirt import _core
 from omnirt.errors import InputError
 from omnirt.nn.weights import Weights
 from omnirt.talker.model import Talker
@@ -75,12 +76,21 @@ def _build(
         return Models(thinker, None, None, {})
     speakers = checkpoint.speakers
     sound = _Loading(checkpoint.weights(dtype=torch.float32), bar)
-    return Models(
+    models = Models(
         thinker,
         Talker(config.talker, weights.scope("talker")),
         Token2Wav(config.token2wav, sound.scope("token2wav"), speakers, precision=precision),
         {name: speaker.bos_token for name, speaker in speakers.items()},
     )
+    _release(checkpoint, "token2wav")
+    return models
+
+
+def _release(checkpoint: Checkpoint, part: str) -> None:
+    """Drop a part's mapped pages: its models hold packed copies and hardly touch them again."""
+    mapped = checkpoint.weights()
+    for name in checkpoint.names(part):
+        _core.release_pages(mapped[name])
 
 
 class _Loading:

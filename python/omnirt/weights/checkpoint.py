@@ -91,8 +91,11 @@ class Checkpoint:
 
     def bytes(self, part: str) -> int:
         """Stored size of a part of a verified checkpoint, such as "talker" or "thinker.visual"."""
-        names = (name for name in self._stored_name if in_part(name, part))
-        return sum(self._stored(name).nbytes for name in names)
+        return sum(self._stored(name).nbytes for name in self.names(part))
+
+    def names(self, part: str) -> list[str]:
+        """The tensors of a part of a verified checkpoint."""
+        return [name for name in self._stored_name if in_part(name, part)]
 
     def _problems(self, name: str, stored: StoredTensor) -> list[str]:
         shape, problems = self._expected[name].shape, []
