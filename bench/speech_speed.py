@@ -47,6 +47,9 @@ class Pair:
         self.ours = {
             p: Token2Wav(ours, weights, {VOICE: self.speaker}, precision=p) for p in PRECISIONS
         }
+        for model in self.ours.values():  # as at load
+            model.table(WaveSchedule.preset("balanced"))
+            model.voice(VOICE)
 
     def evaluation(self, frames: int) -> dict[str, Callable[[], object]]:
         """One evaluation of the velocity, both guidance rows, by everyone."""

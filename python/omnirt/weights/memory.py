@@ -10,6 +10,7 @@ from .names import PARTS, expected_tensors, in_part
 FLOAT = torch.float32.itemsize
 PREFILL_ROWS = 512  # prompt rows in flight
 VOCODER_FRAMES = 256  # mel frames in flight
+GROWTH_PERCENT = 87  # of the vocoder: 7 products of its blocks stand for 3 to 5 taps
 
 Row = tuple[str, int]
 
@@ -37,6 +38,10 @@ def memory_plan(
     if talker:
         caches.append(("talker", config.talker.decoder, context + speech_rows))
     held = rows[-1][1]
+    if talker:
+        stored = dict(weights)["token2wav.code2wav_bigvgan_model"]
+        rows.append(("vocoder, added by its fast convolutions", stored * GROWTH_PERCENT // 100))
+        held += rows[-1][1]
     for name, decoder, tokens in caches:
         per_token = kv_bytes_per_token(decoder, dtype)
         label = f"{name} KV, {sessions} x {tokens} tokens of {per_token} bytes"
