@@ -19,7 +19,7 @@ from omnirt import OmniRuntime, SamplingParams
 from omnirt.conversation import ask
 from omnirt.inputs.prompt import Processor, build_prompt
 
-TEXT_TOKENS, CODES = 16, 26  # half a second of speech: the last generated id is not spoken
+TEXT_TOKENS, CODES = 16, 51  # a second of speech: the last generated id is not spoken
 
 
 def conversation() -> list[dict]:
@@ -27,12 +27,14 @@ def conversation() -> list[dict]:
     return ask(audio=[question], text=["Answer in one sentence."])
 
 
-def run_omnirt(folder: Path) -> dict[str, float]:
+def run_omnirt(folder: Path, wave: str, precision: str) -> dict[str, float]:
     started = time.monotonic()
-    with OmniRuntime.from_pretrained(str(folder)) as runtime:
+    quantization = {"token2wav": precision}
+    with OmniRuntime.from_pretrained(str(folder), quantization=quantization) as runtime:
         load = time.monotonic() - started
         reply = runtime.generate(
             conversation(),
+            wave=wave,
             thinker=SamplingParams(temperature=0, max_new_tokens=TEXT_TOKENS),
             talker=SamplingParams(temperature=0, max_new_tokens=CODES),
         )
@@ -84,7 +86,11 @@ def run_released(folder: Path) -> dict[str, float]:
     return {"load": load} | times
 
 
-RUNS = {"omnirt": run_omnirt, "transformers": run_released}
+RUNS = {
+    "omnirt, balanced, int8": lambda folder: run_omnirt(folder, "balanced", "int8"),
+    "omnirt, exact": lambda folder: run_omnirt(folder, "exact", "float32"),
+    "transformers": run_released,
+}
 
 
 def main() -> None:

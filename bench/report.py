@@ -46,20 +46,21 @@ def table(header: list[str], rows: list[list[str]]) -> list[str]:
 
 
 def compared(result: dict) -> list[str]:
-    """omnirt beside transformers: medians of seconds, and their ratio."""
-    ours, theirs = result["runs"]["omnirt"], result["runs"]["transformers"]
+    """omnirt's presets beside transformers: medians, and how many times better."""
+    runs = result["runs"]
+    *ours, theirs = runs
     rows = []
-    for stage in ("first text", "last text", "first audio", "total"):
-        a, b = (median(run[stage] for run in runs) for runs in (ours, theirs))
-        rows.append([stage, f"{a:.1f} s", f"{b:.1f} s", f"{b / a:.1f}x"])
-    a, b = (max(run["peak resident"] for run in runs) / 2**30 for runs in (ours, theirs))
-    rows.append(["peak resident memory", f"{a:.1f} GiB", f"{b:.1f} GiB", f"{b / a:.1f}x"])
+    for stage in ("first text", "last text", "first audio", "total", "peak resident"):
+        unit, size = ("GiB", 2**30) if stage == "peak resident" else ("s", 1)
+        values = {name: median(run[stage] for run in runs[name]) / size for name in runs}
+        cells = [f"{values[n]:.1f} {unit} ({values[theirs] / values[n]:.1f}x)" for n in ours]
+        rows.append([stage, *cells, f"{values[theirs]:.1f} {unit}"])
     title = (
-        "A spoken question (3 s) to a full-size 3B of random bfloat16 weights, 16 tokens "
-        "of text and 0.5 s of speech by the released solver; medians of "
-        f"{len(ours)} runs each, in turns (`bench/compare_released.py`; {where(result)}):"
+        "A spoken question (3 s) to a full-size 3B of random bfloat16 weights, 16 tokens of text "
+        f"and a second of speech; medians of {len(runs[theirs])} in turns "
+        f"(`bench/compare_released.py`; {where(result)}):"
     )
-    return [title, "", *table(["", "omnirt", "transformers 4.57.1", ""], rows)]
+    return [title, "", *table(["", *ours, "transformers 4.57.1"], rows)]
 
 
 PRECISIONS = ("transformers", "float32", "bfloat16", "int8")

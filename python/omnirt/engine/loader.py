@@ -71,19 +71,19 @@ def _build(
 ) -> Models:
     config = checkpoint.config
     weights = _Loading(checkpoint.weights(dtype=dtype), bar)
-    thinker = Thinker(config.thinker, weights.scope("thinker"))
     if not talker:
-        return Models(thinker, None, None, {})
+        return Models(Thinker(config.thinker, weights.scope("thinker")), None, None, {})
     speakers = checkpoint.speakers
-    sound = _Loading(checkpoint.weights(dtype=torch.float32), bar)
-    models = Models(
-        thinker,
+    sound = _Loading(checkpoint.weights(dtype=torch.float32), bar).scope("token2wav")
+    # First, so that its files and its packed copies are in memory together before the rest is.
+    token2wav = Token2Wav(config.token2wav, sound, speakers, precision=precision)
+    _release(checkpoint, "token2wav")
+    return Models(
+        Thinker(config.thinker, weights.scope("thinker")),
         Talker(config.talker, weights.scope("talker")),
-        Token2Wav(config.token2wav, sound.scope("token2wav"), speakers, precision=precision),
+        token2wav,
         {name: speaker.bos_token for name, speaker in speakers.items()},
     )
-    _release(checkpoint, "token2wav")
-    return models
 
 
 def _release(checkpoint: Checkpoint, part: str) -> None:
