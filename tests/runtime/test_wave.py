@@ -12,7 +12,7 @@ from omnirt.errors import InputError
 from omnirt.types import PRESETS, WaveSchedule
 from omnirt.weights.checkpoint import Checkpoint
 
-LENGTHS = (1, 11, 12, 13, 24, 25, 100)
+LENGTHS = (1, 11, 12, 13, 24, 25, 100, 1000)
 SEED = 11
 
 
