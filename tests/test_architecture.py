@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "python" / "omnirt"
-LEAVES = {"errors", "types", "config"}
+LEAVES = {"errors", "types", "config", "formats"}
 MODELS = ("thinker", "talker", "token2wav")
 CONFIGS = {f"{model}.config" for model in MODELS}
 
@@ -20,6 +20,7 @@ ALLOWED = {
     "errors": set(),
     "types": set(),
     "config": set(),
+    "formats": set(),
     "ops": {"_core"},
     "nn": {"ops", "_core"},
     "thinker": {"nn", "ops"},

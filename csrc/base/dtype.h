@@ -5,7 +5,7 @@
 
 namespace omni {
 
-enum class DType : int32_t { f32, bf16, i32, i64, u8, i8 };
+enum class DType : int32_t { f32, bf16, f16, i32, i64, u8, i8 };
 
 constexpr const char* name(DType dtype) {
   switch (dtype) {
@@ -13,6 +13,8 @@ constexpr const char* name(DType dtype) {
       return "float32";
     case DType::bf16:
       return "bfloat16";
+    case DType::f16:
+      return "float16";
     case DType::i32:
       return "int32";
     case DType::i64:

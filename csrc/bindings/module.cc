@@ -29,5 +29,6 @@ PYBIND11_MODULE(_core, m) {
   register_gemm(m);
   register_vocoder(m);
   register_memory(m);
+  register_quant(m);
   register_runtime(m);
 }

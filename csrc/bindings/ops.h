@@ -17,5 +17,6 @@ void register_flow(pybind11::module_& m);
 void register_gemm(pybind11::module_& m);
 void register_vocoder(pybind11::module_& m);
 void register_memory(pybind11::module_& m);
+void register_quant(pybind11::module_& m);
 
 }  // namespace omni::bindings

@@ -1,13 +1,14 @@
 #include "base/check.h"
 #include "bindings/launch.h"
 #include "bindings/ops.h"
+#include "bindings/quantized_arg.h"
 #include "bindings/states_arg.h"
 #include "cpu/dispatch.h"
 
 namespace omni::bindings {
 namespace {
 
-void embed(const Arg& ids, const Arg& table, const Arg& out) {
+void embed(const Arg& ids, const WeightArg& table, const Arg& out) {
   Check check("embed");
   check("ids", ids.tensor, "T", {DType::i64});
   check("table", table.tensor, "V E", {DType::f32, DType::bf16});
@@ -17,25 +18,24 @@ void embed(const Arg& ids, const Arg& table, const Arg& out) {
     check.require(id[t] >= 0 && id[t] < check["V"],
                   "ids[" + std::to_string(t) + "] is " + std::to_string(id[t]) +
                       ", expected 0 <= id < V=" + std::to_string(check["V"]));
-  launch(
-      "embed", kernels().embed,
-      Embed{id, stored(table.tensor), out.tensor.as<float>(), check["T"], check["V"], check["E"]},
-      {ids, table, out});
+  launch("embed", kernels().embed,
+         Embed{id, table.table(), out.tensor.as<float>(), check["T"], check["V"], check["E"]},
+         {ids, table, out});
 }
 
-void state_embed(const Arg& states, const Arg& table, const Arg& out) {
+void state_embed(const Arg& states, const WeightArg& table, const Arg& out) {
   Check check("state_embed");
   const StepState* state = states_of(check, states);
   check("table", table.tensor, "V E", {DType::f32, DType::bf16});
   check("out", out.tensor, "B E", {DType::f32});
-  launch("state_embed", kernels().state_embed,
-         StateEmbed{state, stored(table.tensor), out.tensor.as<float>(), check["B"], check["V"],
-                    check["E"]},
-         {states, table, out});
+  launch(
+      "state_embed", kernels().state_embed,
+      StateEmbed{state, table.table(), out.tensor.as<float>(), check["B"], check["V"], check["E"]},
+      {states, table, out});
 }
 
-void talker_input(const Arg& states, const Arg& codec_table, const Arg& ring, const Arg& eos_row,
-                  const Arg& pad_row, const Arg& out) {
+void talker_input(const Arg& states, const WeightArg& codec_table, const Arg& ring,
+                  const Arg& eos_row, const Arg& pad_row, const Arg& out) {
   Check check("talker_input");
   const StepState* state = states_of(check, states);
   check("codec_table", codec_table.tensor, "V E", {DType::f32, DType::bf16});
@@ -45,9 +45,9 @@ void talker_input(const Arg& states, const Arg& codec_table, const Arg& ring, co
   check("out", out.tensor, "B E", {DType::f32});
   require_ring(check, state);
   launch("talker_input", kernels().talker_input,
-         TalkerInput{state, stored(codec_table.tensor), ring.tensor.as<float>(),
-                     stored(eos_row.tensor), stored(pad_row.tensor), out.tensor.as<float>(),
-                     check["B"], check["V"], check["E"], check["R"]},
+         TalkerInput{state, codec_table.table(), ring.tensor.as<float>(), stored(eos_row.tensor),
+                     stored(pad_row.tensor), out.tensor.as<float>(), check["B"], check["V"],
+                     check["E"], check["R"]},
          {states, codec_table, ring, eos_row, pad_row, out});
 }
 

@@ -26,6 +26,7 @@ inline Tensor view(const Maybe& arg) { return arg ? arg->tensor : Tensor{}; }
 inline DType dtype_of(const dlpack::DataType& type) {
   if (type.lanes == 1) {
     if (type.code == dlpack::kFloat && type.bits == 32) return DType::f32;
+    if (type.code == dlpack::kFloat && type.bits == 16) return DType::f16;
     if (type.code == dlpack::kBfloat && type.bits == 16) return DType::bf16;
     if (type.code == dlpack::kInt && type.bits == 32) return DType::i32;
     if (type.code == dlpack::kInt && type.bits == 64) return DType::i64;
@@ -34,7 +35,7 @@ inline DType dtype_of(const dlpack::DataType& type) {
   }
   throw std::invalid_argument("tensor of DLPack type code " + std::to_string(type.code) + ", " +
                               std::to_string(type.bits) +
-                              " bits: use float32, bfloat16, int32, int64, int8 or uint8");
+                              " bits: use float32, bfloat16, float16, int32, int64, int8 or uint8");
 }
 
 inline bool is_dense(const dlpack::View& view) {

@@ -1,16 +1,28 @@
 #include "cpu/kernels.h"
+#include "cpu/quantized_row.h"
 #include "cpu/simd.h"
 
 namespace omni::OMNI_ISA {
 namespace {
 
+void dequantize(const Quantized& table, int64_t id, float* out) {
+  QuantizedRow row(table, id);
+  for (int64_t first = 0; first < table.k; first += table.group) {
+    int64_t group = first / table.group, last = smaller(table.k, first + table.group);
+    int zero = row.zero(group);
+    float scale = row.scale(group);
+    for (int64_t i = first; i < last; ++i) out[i] = static_cast<float>(row.steps(i, zero)) * scale;
+  }
+}
+
 // out = row `id` of the table. An id outside it makes a row of NaN: wrong, but never unseen.
-void lookup(Stored table, int64_t vocab, int64_t dim, int64_t id, float* out) {
+void lookup(const Table& table, int64_t vocab, int64_t dim, int64_t id, float* out) {
   if (id < 0 || id >= vocab) {
     for (int64_t i = 0; i < dim; ++i) out[i] = __builtin_nanf("");
     return;
   }
-  with_type(table.data, table.dtype, [&](auto* rows) {
+  if (table.quantized.data != nullptr) return dequantize(table.quantized, id, out);
+  with_type(table.stored.data, table.stored.dtype, [&](auto* rows) {
     sweep(dim,
           [&](int64_t i, auto lanes) { store(out + i, load(rows + id * dim + i, lanes), lanes); });
   });

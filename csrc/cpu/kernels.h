@@ -9,6 +9,7 @@
 #include "base/tensor.h"
 #include "cpu/flow_kernels.h"
 #include "cpu/gemm_kernels.h"
+#include "cpu/quant_kernels.h"
 #include "cpu/vocoder_kernels.h"
 
 namespace omni {
@@ -56,21 +57,21 @@ struct Gelu {
 
 struct Embed {
   const int64_t* ids;  // [rows]
-  Stored table;        // [vocab, dim]
+  Table table;         // [vocab, dim]
   float* out;          // [rows, dim]
   int64_t rows, vocab, dim;
 };
 
 struct StateEmbed {
   const StepState* states;  // [batch]
-  Stored table;             // [vocab, dim]
+  Table table;              // [vocab, dim]
   float* out;               // [batch, dim]
   int64_t batch, vocab, dim;
 };
 
 struct TalkerInput {
   const StepState* states;  // [batch]
-  Stored table;             // [vocab, dim]
+  Table table;              // [vocab, dim]
   const float* ring;        // [slots, ring_rows, dim]
   Stored eos_row, pad_row;  // [dim]
   float* out;               // [batch, dim]
@@ -220,7 +221,8 @@ struct PhiloxNormal {
   X(philox_normal, PhiloxNormal)         \
   OMNI_GEMM_KERNELS(X)                   \
   OMNI_FLOW_KERNELS(X)                   \
-  OMNI_VOCODER_KERNELS(X)
+  OMNI_VOCODER_KERNELS(X)                \
+  OMNI_QUANT_KERNELS(X)
 // clang-format on
 
 // All kernels for one instruction set.

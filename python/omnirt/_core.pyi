@@ -7,6 +7,8 @@ from typing import TypedDict
 import numpy as np
 from torch import Tensor
 
+from omnirt.formats import Quantized
+
 # Kernels (csrc/bindings/ops_*.cc): tensors are dense and on the CPU, results go into the last
 # arguments. Shapes and dtypes that a kernel cannot do raise ValueError. See omnirt.ops.
 
@@ -34,11 +36,18 @@ def layer_norm(
 ) -> None: ...
 def silu_mul(gate: Tensor, up: Tensor, out: Tensor) -> None: ...
 def gelu(x: Tensor, tanh: bool, out: Tensor) -> None: ...
-def embed(ids: Tensor, table: Tensor, out: Tensor) -> None: ...
-def state_embed(states: Tensor, table: Tensor, out: Tensor) -> None: ...
+def quant_linear(
+    x: Tensor, weight: Quantized, bias: Tensor | None, scratch: Tensor, out: Tensor
+) -> None: ...
+def quantize(weight: Tensor, out: Quantized) -> None: ...
+def rounded_bytes(k: int) -> int:
+    """Bytes of scratch that quant_linear takes for a row."""
+
+def embed(ids: Tensor, table: Tensor | Quantized, out: Tensor) -> None: ...
+def state_embed(states: Tensor, table: Tensor | Quantized, out: Tensor) -> None: ...
 def talker_input(
     states: Tensor,
-    codec_table: Tensor,
+    codec_table: Tensor | Quantized,
     ring: Tensor,
     eos_row: Tensor,
     pad_row: Tensor,

@@ -51,7 +51,11 @@ def test_takes_numpy(randn):
         (torch.zeros(2, 5), torch.zeros(3, 4), r"linear: x has shape \[2, 5\], expected \[... K\]"),
         (torch.zeros(2, 4), torch.zeros(4), r"weight has shape \[4\], expected \[N K\]"),
         (torch.zeros(2, 4), torch.zeros(3, 4).int(), "weight is int32, expected float32 or bfloat"),
-        (torch.zeros(2, 4), torch.zeros(3, 4).half(), "use float32, bfloat16"),
+        (
+            torch.zeros(2, 4),
+            torch.zeros(3, 4).half(),
+            "weight is float16, expected float32 or bfloat16",
+        ),
         (torch.zeros(2, 4), torch.zeros(4, 3).T, "not contiguous"),
         (torch.zeros(2, 4).bfloat16(), torch.zeros(3, 4), "x is bfloat16, expected float32"),
     ],

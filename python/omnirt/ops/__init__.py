@@ -9,6 +9,7 @@ from .cpu import flow as _cpu_flow
 from .cpu import gemm as _cpu_gemm
 from .cpu import linear as _cpu_linear
 from .cpu import norm as _cpu_norm
+from .cpu import quantize as _cpu_quantize
 from .cpu import random as _cpu_random
 from .cpu import rope as _cpu_rope
 from .cpu import sampling as _cpu_sampling
@@ -28,11 +29,13 @@ from .reference import (
     vocoder,
 )
 from .reference import linear as _linear
+from .reference import quantize as _quantize
 from .reference import rope as _rope
 
 __all__ = ["active", "all_ops", "declined", "pack", "pack_conv", "pack_conv_transpose", "use"]
 
 linear = op(_linear.linear, cpu=_cpu_linear.linear)
+quantize = op(_quantize.quantize, cpu=_cpu_quantize.quantize)
 
 rms_norm = op(norm.rms_norm, cpu=_cpu_norm.rms_norm)
 add_rms_norm = op(norm.add_rms_norm, cpu=_cpu_norm.add_rms_norm)

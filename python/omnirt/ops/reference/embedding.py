@@ -3,21 +3,28 @@
 import torch
 from torch import Tensor
 
+from omnirt.formats import Quantized
 from omnirt.ops.state import ROW, SLOT, TEXT_ROWS, TOKEN
 
 
-def embed(ids: Tensor, table: Tensor) -> Tensor:
-    """Rows of a table. ids: int64 [T]; table: float32 or bfloat16 [V, E] -> float32 [T, E]."""
+def embed(ids: Tensor, table: Tensor | Quantized) -> Tensor:
+    """Rows of a table. ids: int64 [T]; table: float32, bfloat16 or quantized [V, E] -> [T, E]."""
+    if isinstance(table, Quantized):
+        table = table.dequantize()
     return table[ids].float()
 
 
-def state_embed(states: Tensor, table: Tensor) -> Tensor:
+def state_embed(states: Tensor, table: Tensor | Quantized) -> Tensor:
     """Row of each state's token. states: int32 [B, 16]; table [V, E]. Returns float32 [B, E]."""
-    return table[states[:, TOKEN].long()].float()
+    return embed(states[:, TOKEN].long(), table)
 
 
 def talker_input(
-    states: Tensor, codec_table: Tensor, ring: Tensor, eos_row: Tensor, pad_row: Tensor
+    states: Tensor,
+    codec_table: Tensor | Quantized,
+    ring: Tensor,
+    eos_row: Tensor,
+    pad_row: Tensor,
 ) -> Tensor:
     """The talker's next input: its last code's embedding plus the text row that is due.
 

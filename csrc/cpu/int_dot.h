@@ -1,0 +1,83 @@
+// Exact products of 8-bit and 4-bit integers. Nothing here can saturate.
+#pragma once
+
+#include "cpu/simd.h"
+
+namespace omni::OMNI_ISA {
+namespace {
+
+using ByteVec = uint8_t __attribute__((vector_size(OMNI_VECTOR_BYTES)));
+using ShortVec = int16_t __attribute__((vector_size(OMNI_VECTOR_BYTES)));
+using WordVec = uint16_t __attribute__((vector_size(OMNI_VECTOR_BYTES)));
+
+inline ByteVec load_bytes(const void* from) {
+  ByteVec value;
+  memcpy(&value, from, sizeof(value));
+  return value;
+}
+
+// Four bytes, repeated.
+inline ByteVec splat4(const int8_t* from) {
+  uint32_t word;
+  memcpy(&word, from, sizeof(word));
+  return (ByteVec)(word - BitVec{});
+}
+
+inline Vec to_float(IntVec value) {
+#if defined(__AVX512F__)
+  return (Vec)_mm512_cvtepi32_ps((__m512i)value);
+#elif defined(__AVX2__)
+  return (Vec)_mm256_cvtepi32_ps((__m256i)value);
+#else
+  return __builtin_convertvector(value, Vec);
+#endif
+}
+
+// Sums of neighbouring pairs.
+inline IntVec add_pairs(ShortVec value) {
+#if defined(__AVX2__) && !defined(__AVX512F__)
+  return (IntVec)_mm256_madd_epi16((__m256i)value, _mm256_set1_epi16(1));
+#else
+  return (((IntVec)value << 16) >> 16) + ((IntVec)value >> 16);
+#endif
+}
+
+inline ShortVec low_bytes(ByteVec value) { return (ShortVec)value << 8 >> 8; }
+inline ShortVec high_bytes(ByteVec value) { return (ShortVec)value >> 8; }
+
+// Sums over four neighbours of u * s, u in [0, 15] and s in [-127, 127]. At most 8 may be added
+// before nibble_total(): 8 * 2 * 15 * 127 < 2^15.
+#if defined(__AVX512VNNI__)
+using NibbleSums = IntVec;
+inline NibbleSums add_products(NibbleSums sums, ByteVec u, ByteVec s) {
+  return (IntVec)_mm512_dpbusd_epi32((__m512i)sums, (__m512i)u, (__m512i)s);
+}
+inline IntVec nibble_total(NibbleSums sums) { return sums; }
+#else
+using NibbleSums = ShortVec;
+inline NibbleSums add_products(NibbleSums sums, ByteVec u, ByteVec s) {
+#if defined(__AVX2__)
+  return sums + (ShortVec)_mm256_maddubs_epi16((__m256i)u, (__m256i)s);
+#else
+  return sums + low_bytes(u) * low_bytes(s) + high_bytes(u) * high_bytes(s);
+#endif
+}
+inline IntVec nibble_total(NibbleSums sums) { return add_pairs(sums); }
+#endif
+
+// sums + a . b over four neighbours, both in [-127, 127]: two products fit 16 bits.
+inline IntVec add_dot(IntVec sums, ByteVec a, ByteVec b) {
+#if defined(__AVX512VNNI__)
+  __m512i flipped =
+      _mm512_mask_sub_epi8((__m512i)b, _mm512_movepi8_mask((__m512i)a), __m512i{}, (__m512i)b);
+  return (IntVec)_mm512_dpbusd_epi32((__m512i)sums, _mm512_abs_epi8((__m512i)a), flipped);
+#elif defined(__AVX2__)
+  __m256i flipped = _mm256_sign_epi8((__m256i)b, (__m256i)a);
+  return sums + add_pairs((ShortVec)_mm256_maddubs_epi16(_mm256_abs_epi8((__m256i)a), flipped));
+#else
+  return sums + add_pairs(low_bytes(a) * low_bytes(b) + high_bytes(a) * high_bytes(b));
+#endif
+}
+
+}  // namespace
+}  // namespace omni::OMNI_ISA
