@@ -5,7 +5,7 @@ output: w = q * s, q in -127..127. INT4 has a float16 scale for each ``group`` o
 perhaps a zero-point: w = (q - z) * s, q and z in 0..15, z = 8 where there are none.
 
 Packed, 16 outputs make a panel; N is padded to a multiple of 16 outputs, K to one of 32 inputs,
-with zeros. The panels follow each other, and each is a run of chunks of 64 bytes, in the order of K:
+with zeros. The panels follow each other; each is a run of chunks of 64 bytes, in the order of K:
 
     INT8 chunk: 16 outputs x 4 inputs                 data: uint8 [ceil(N/16), K/4, 64]
         byte   0    1    2    3    4    5    6    7   ...  60 .. 63
