@@ -29,6 +29,7 @@ ALLOWED = {
     "inputs": set(),
     "weights": CONFIGS,
     "engine": {*MODELS, "nn", "ops", "weights", "_core"},
+    "quantization": {"runtime", "console", "engine", "inputs", "weights", "nn", "ops", "_core"},
 }
 TOP = {"engine", "inputs", "weights", "ops", "_core"}  # runtime.py and the modules beside it
 
