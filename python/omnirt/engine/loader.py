@@ -77,6 +77,7 @@ def _build(
     sound = _Loading(checkpoint.weights(dtype=torch.float32), bar).scope("token2wav")
     # First, so that its files and its packed copies are in memory together before the rest is.
     token2wav = Token2Wav(config.token2wav, sound, speakers, precision=precision)
+    token2wav.prepare()
     _release(checkpoint, "token2wav")
     return Models(
         Thinker(config.thinker, weights.scope("thinker")),

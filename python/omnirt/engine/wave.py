@@ -19,9 +19,6 @@ class WaveLane:
         self._sound = sound
         self._flow = {rows: record_flow(sound.dit, rows) for rows in (1, 2)}
         self._vocoder = record_vocoder(sound.bigvgan)
-        sound.table(WaveSchedule())  # so that no request waits for the default's
-        for name in sound.speakers:
-            sound.voice(name)
 
     def stream(
         self,

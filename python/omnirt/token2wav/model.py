@@ -52,6 +52,12 @@ class Token2Wav:
         self.voice = functools.cache(self._voice)
         self._tables = functools.lru_cache(_GRIDS_KEPT)(self._new_table)
 
+    def prepare(self) -> None:
+        """Compute what no request should wait for: the default grid's norms and every voice."""
+        self.table(WaveSchedule())
+        for name in self.speakers:
+            self.voice(name)
+
     def synthesize(
         self,
         codes: Sequence[int],
