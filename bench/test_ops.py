@@ -113,10 +113,6 @@ def test_sample(run):
     run("sample", states(), logits, marks, marks[0], 0, bytes=logits.nbytes)
 
 
-def test_philox_normal(run):
-    run("philox_normal", 1, 500, 80)
-
-
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
 @pytest.mark.parametrize("frames", [24, 120])
 def test_flow_linear(run, frames, precision):

@@ -22,13 +22,6 @@ void philox_uniform(uint64_t seed, uint32_t stream, uint32_t step, const Arg& ou
          PhiloxUniform{out.tensor.as<float>(), check["T"], seed, stream, step}, {out});
 }
 
-void philox_normal(uint64_t seed, const Arg& out) {
-  Check check("philox_normal");
-  check("out", out.tensor, "F C", {DType::f32});
-  launch("philox_normal", kernels().philox_normal,
-         PhiloxNormal{out.tensor.as<float>(), check["F"], check["C"], seed}, {out});
-}
-
 }  // namespace
 
 void register_random(pybind11::module_& m) {
@@ -36,7 +29,6 @@ void register_random(pybind11::module_& m) {
   m.def("philox", &philox, "Four words per counter, as int32 bits", arg("counters"), arg("seed"),
         arg("out"));
   m.def("philox_uniform", &philox_uniform, arg("seed"), arg("stream"), arg("step"), arg("out"));
-  m.def("philox_normal", &philox_normal, arg("seed"), arg("out"));
 }
 
 }  // namespace omni::bindings

@@ -191,12 +191,6 @@ struct PhiloxUniform {
   uint32_t stream, step;
 };
 
-struct PhiloxNormal {
-  float* out;  // [frames, channels]
-  int64_t frames, channels;
-  uint64_t seed;
-};
-
 // clang-format off
 #define OMNI_KERNELS(X)                  \
   X(linear, Linear)                      \
@@ -218,7 +212,6 @@ struct PhiloxNormal {
   X(sample, Sample)                      \
   X(philox, Philox)                      \
   X(philox_uniform, PhiloxUniform)       \
-  X(philox_normal, PhiloxNormal)         \
   OMNI_GEMM_KERNELS(X)                   \
   OMNI_FLOW_KERNELS(X)                   \
   OMNI_VOCODER_KERNELS(X)                \

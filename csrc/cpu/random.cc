@@ -28,10 +28,4 @@ void philox_uniform(const PhiloxUniform& a, Team& team) {
   });
 }
 
-void philox_normal(const PhiloxNormal& a, Team& team) {
-  team.run(static_cast<int>(a.frames), [&](int frame) {
-    normal_row(a.seed, static_cast<uint32_t>(frame), a.out + frame * a.channels, a.channels);
-  });
-}
-
 }  // namespace omni::OMNI_ISA

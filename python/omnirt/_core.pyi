@@ -105,7 +105,6 @@ def philox(counters: Tensor, seed: int, out: Tensor) -> None:
     """Four words per counter, as the bits of int32. counters, out: int32 [T, 4]."""
 
 def philox_uniform(seed: int, stream: int, step: int, out: Tensor) -> None: ...
-def philox_normal(seed: int, out: Tensor) -> None: ...
 def vocoder_conv(
     span: Tensor,
     x: Tensor,

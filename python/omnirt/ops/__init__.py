@@ -77,4 +77,3 @@ flow_gated_linear = op(gemm.flow_gated_linear, cpu=_cpu_gemm.flow_gated_linear)
 
 sample = op(sampling.sample, cpu=_cpu_sampling.sample)
 philox_uniform = op(random.philox_uniform, cpu=_cpu_random.philox_uniform)
-philox_normal = op(random.philox_normal, cpu=_cpu_random.philox_normal)

@@ -11,10 +11,3 @@ def philox_uniform(seed: int, stream: int, step: int, count: int) -> Tensor:
     out = torch.empty(count)
     _core.philox_uniform(seed, stream, step, out)
     return out
-
-
-def philox_normal(seed: int, frames: int, channels: int) -> Tensor:
-    """Returns float32 [frames, channels]."""
-    out = torch.empty(frames, channels)
-    _core.philox_normal(seed, out)
-    return out

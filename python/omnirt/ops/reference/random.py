@@ -47,16 +47,11 @@ def philox_uniform(seed: int, stream: int, step: int, count: int) -> Tensor:
     return unit(philox((ids, same + step, same + stream, same), seed)[0])
 
 
-def philox_normal(seed: int, frames: int, channels: int) -> Tensor:
+def normal_rows(seed: int, start: int, frames: int, channels: int) -> Tensor:
     """Flow noise keyed by (seed, frame, channel), by Box-Muller: float32 [frames, channels].
 
-    A longer noise starts with the shorter one, so a window sees the same noise as the whole.
+    Frame ``start`` and on, so a window sees the same noise as the whole.
     """
-    return normal_rows(seed, 0, frames, channels)
-
-
-def normal_rows(seed: int, start: int, frames: int, channels: int) -> Tensor:
-    """Rows start .. start + frames of ``philox_normal``: float32 [frames, channels]."""
     frame = torch.arange(start, start + frames)[:, None].expand(frames, channels)
     channel = torch.arange(channels).expand(frames, channels)
     zero = torch.zeros_like(frame)
