@@ -109,20 +109,23 @@ class Quantized:
         return sum(t.nbytes for t in (self.data, self.scales, self.zeros) if t is not None)
 
 
-def empty(format: Format, shape: tuple[int, int]) -> Quantized:
-    """Room for a packed weight, not yet filled."""
+def parts(format: Format, shape: tuple[int, int]) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
+    """Shape and dtype of each tensor of a packed weight: data, scales, perhaps zeros."""
     panels, steps = -(-shape[0] // PANEL), -(-shape[1] // STEP)
     groups = format.groups(shape[1])
-    chunks = steps * STEP * format.bits // 32
-    dtype = torch.float32 if format.bits == 8 else torch.float16
-    zeros = torch.empty(panels, groups, PANEL // 2, dtype=torch.uint8)
-    return Quantized(
-        format,
-        shape,
-        torch.empty(panels, chunks, 4 * PANEL, dtype=torch.uint8),
-        torch.empty(panels, groups, PANEL, dtype=dtype),
-        zeros if format.zero_point else None,
-    )
+    found = {
+        "data": ((panels, steps * STEP * format.bits // 32, 4 * PANEL), torch.uint8),
+        "scales": ((panels, groups, PANEL), torch.float32 if format.bits == 8 else torch.float16),
+    }
+    if format.zero_point:
+        found["zeros"] = ((panels, groups, PANEL // 2), torch.uint8)
+    return found
+
+
+def empty(format: Format, shape: tuple[int, int]) -> Quantized:
+    """Room for a packed weight, not yet filled."""
+    tensors = {n: torch.empty(size, dtype=d) for n, (size, d) in parts(format, shape).items()}
+    return Quantized(format, shape, **tensors)
 
 
 def pack(weight: Integers) -> Quantized:
