@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from omnirt.config import DecoderConfig
 from omnirt.nn.kv_cache import KvCache
 from omnirt.ops.state import new_states
+from omnirt.talker.config import TalkerConfig
 
 from .loader import Models
 
@@ -38,7 +40,8 @@ class Buffers:
     ring: Tensor
 
 
-def _track(config, dtype: torch.dtype, slots: int, longest: int) -> Track:
+def new_track(config: DecoderConfig, dtype: torch.dtype, slots: int, longest: int) -> Track:
+    """For ``slots`` sequences of at most ``longest`` rows."""
     pool = max(longest, slots * TOKENS_PER_SESSION)
     return Track(
         KvCache(config, pool, slots, longest, dtype),
@@ -48,18 +51,27 @@ def _track(config, dtype: torch.dtype, slots: int, longest: int) -> Track:
     )
 
 
+def speech_track(
+    config: TalkerConfig, codes: int, dtype: torch.dtype, slots: int, longest: int
+) -> Track:
+    """The talker's. codes: ids that Token2Wav can speak, the others are suppressed."""
+    track = new_track(config.decoder, dtype, slots, longest)
+    stops = list(config.stop_ids)
+    # An id that is neither a code nor a stop has no row in the codec table of token2wav.
+    track.suppress[codes:] = 1
+    track.suppress[stops] = 0
+    track.suppress[list(config.suppressed_ids)] = 1
+    return track
+
+
 def allocate(models: Models, slots: int, context: int) -> Buffers:
     """Buffers for ``slots`` sessions of at most ``context`` tokens each."""
     text = models.thinker.config.text
     ring = torch.zeros(slots, RING_ROWS, text.hidden_size)
-    thinker = _track(text, models.thinker.table.dtype, slots, context)
+    thinker = new_track(text, models.thinker.table.dtype, slots, context)
     if models.talker is None:
         return Buffers(thinker, None, ring)
-    config = models.talker.config
-    speech = _track(config.decoder, models.talker.table.dtype, slots, context + 1 + SPEECH_ROWS)
-    stops = list(config.stop_ids)
-    # An id that is neither a code nor a stop has no row in the codec table of token2wav.
-    speech.suppress[models.token2wav.config.dit.num_codes :] = 1
-    speech.suppress[stops] = 0
-    speech.suppress[list(config.suppressed_ids)] = 1
+    codes, longest = models.token2wav.config.dit.num_codes, context + 1 + SPEECH_ROWS
+    dtype = models.talker.table.dtype
+    speech = speech_track(models.talker.config, codes, dtype, slots, longest)
     return Buffers(thinker, speech, ring)

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 
 from omnirt.ops import state
+from omnirt.talker.model import Talker
+from omnirt.thinker.model import Thinker
 from omnirt.thinker.positions import tmrope_positions
 from omnirt.types import PromptInputs
 
@@ -51,7 +53,7 @@ def prefill(
     speaks = request.voice is not None
     length = len(prompt.input_ids)
     x, is_media = yield from thinker.embed_prompt(prompt)  # [L, E], [L]
-    positions = _positions(models, prompt)  # [3, L + 2]
+    positions = prompt_positions(models.thinker, prompt)  # [3, L + 2]
     yield
     track = buffers.thinker
     for start in range(0, length, CHUNK):
@@ -73,14 +75,14 @@ def prefill(
     thinker.sample(h[-1:], thinker_states, track.seen, track.suppress)
 
 
-def _positions(models: Models, prompt: PromptInputs) -> Tensor:
+def prompt_positions(thinker: Thinker, prompt: PromptInputs) -> Tensor:
     """TMRoPE of the prompt and of the talker's two rows after it: int64 [3, L + 2]."""
-    config = models.thinker.config
+    config = thinker.config
     ids = torch.from_numpy(prompt.input_ids)
     return tmrope_positions(
         torch.cat([ids, ids.new_full((2,), config.eos_id)]),
         config,
-        [models.thinker.audio_encoder.rows(clip.shape[1]) for clip in prompt.mel],
+        [thinker.audio_encoder.rows(clip.shape[1]) for clip in prompt.mel],
         [item.grid for item in prompt.images],
         [item.grid for item in prompt.videos],
         [item.seconds_per_grid for item in prompt.videos],
@@ -107,9 +109,14 @@ def _read(models, buffers, rows: Tensor, positions: Tensor, slot: int, start: in
 def _start_speech(models, buffers, request, slot: int, positions: Tensor, length: int) -> None:
     """The row between prompt and reply: the voice's start token with the codec's padding."""
     config = models.talker.config
-    voice = models.thinker.embed(torch.tensor([models.speaker_ids[request.voice]]))
-    row = voice + models.talker.embed(torch.tensor([config.codec_pad_id]))
+    row = voice_row(models.thinker, models.talker, models.speaker_ids[request.voice])
     _read(models, buffers, row, positions, slot, length)
     # What transformers feeds the repetition penalty before the first code.
     ids = [config.codec_mask_id, config.codec_pad_id, config.codec_bos_id]
     _mark(buffers.talker.seen, slot, torch.tensor(ids))
+
+
+def voice_row(thinker: Thinker, talker: Talker, speaker_id: int) -> Tensor:  # [1, E]
+    """A voice's start token with the codec's padding."""
+    padding = talker.embed(torch.tensor([talker.config.codec_pad_id]))
+    return thinker.embed(torch.tensor([speaker_id])) + padding

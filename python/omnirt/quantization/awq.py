@@ -35,7 +35,7 @@ def find_scale(weights: Sequence[Tensor], statistics: Statistics, format: Format
 
 
 def _normal(scale: Tensor) -> Tensor:
-    """Around 1, so that neither the weight nor what computes its inputs leaves its dtype's range."""
+    """Around 1, so that neither the weight nor what computes its inputs leaves its range."""
     return scale / (scale.max() * scale.min()).sqrt()
 
 

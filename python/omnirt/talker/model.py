@@ -32,11 +32,11 @@ class Talker:
 
     def prefill(
         self, rows: Tensor, positions: Tensor, cache: KvCache, slot: int, start: int
-    ) -> None:
-        """One chunk of the prompt's rows. rows: float32 [T, E]; positions: int64 [3, T]."""
+    ) -> Tensor:
+        """One chunk of rows. rows: float32 [T, E]; positions: int64 [3, T]. Returns h: [T, own]."""
         d = self.decoder
         attend = PrefillAttention(cache, slot, start, positions, d.inv_freq, d.section)
-        d(self.project(rows), attend)
+        return d(self.project(rows), attend)
 
     def decode(
         self,
