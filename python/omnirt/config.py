@@ -54,6 +54,18 @@ class Section:
         self.require(ok, names[0], value, "must be a number > 0")
         return float(value)
 
+    def flag(self, name: str, default: bool) -> bool:
+        """true or false."""
+        value = self._find((name,), default)
+        self.require(isinstance(value, bool), name, value, "must be true or false")
+        return value
+
+    def choice(self, name: str, *allowed: str, default: str | None = None) -> str:
+        """One of a few words."""
+        value = self._find((name,), default)
+        self.require(value in allowed, name, value, f"use {' or '.join(map(repr, allowed))}")
+        return value
+
     def wholes(self, *names: str, default: tuple[int, ...] | None = None) -> tuple[int, ...]:
         """A list of whole numbers, each 0 or more."""
         value = self._find(names, default)

@@ -85,7 +85,7 @@ DAMAGE = {
     ),
     "wrong dtype": (
         lambda f: rewrite(f, thinker__model__norm__weight=NORM.to(torch.int8)),
-        "wrong dtype: thinker.model.norm.weight is I8, use BF16 or F32",
+        "wrong dtype: thinker.model.norm.weight is I8, use BF16 or F16 or F32",
     ),
     "no config": (lambda f: (f / "config.json").unlink(), "config.json: no such file"),
     "config cut": (lambda f: truncate(f / "config.json", 99), "config.json: not readable as JSON"),

@@ -19,9 +19,9 @@ from omnirt.errors import CheckpointError
 from omnirt.formats import Format, Integers, Quantized, pack
 
 from .gptq import part_name
-from .names import TensorSpec
 from .nibbles import PER_WORD, spread
 from .quantized_files import Tensors
+from .tensor_spec import TensorSpec
 
 _PLACES = (0, 4, 1, 5, 2, 6, 3, 7)  # of the outputs 0..7 in a word
 

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -10,29 +10,37 @@ import torch
 from torch import Tensor
 
 from omnirt.errors import CheckpointError
+from omnirt.formats import Quantized
 
+from .contents import Contents, zero_bias
 from .hub import CONFIG_ONLY, locate
 from .model_config import ModelConfig, read_json
 from .names import expected_tensors, in_part
+from .quantized_files import Layout
 from .speakers import Speaker, read_speakers
-from .tensor_files import DTYPE_BYTES, StoredTensor, TensorFiles
+from .tensor_files import TensorFiles
 
 # Early revisions wrapped each convolution of the speaker encoder once more.
 _WRAPPED = re.compile(r"(.*\.spk_encoder\..*)\.conv\.(weight|bias)")
 
 
 class WeightsView:
-    """Tensors below a prefix, as models take them. dtype: convert what is stored in another one."""
+    """Weights below a prefix, as models take them. dtype: convert what is stored in another one."""
 
     def __init__(
-        self, load: Callable[[str], Tensor], prefix: str = "", dtype: torch.dtype | None = None
+        self,
+        load: Callable[[str], Tensor | Quantized],
+        prefix: str = "",
+        dtype: torch.dtype | None = None,
     ) -> None:
         self._load, self._prefix, self._dtype = load, prefix, dtype
 
-    def __getitem__(self, name: str) -> Tensor:
+    def __getitem__(self, name: str) -> Tensor | Quantized:
         """A view of the file where the dtype is the stored one, else a converted copy."""
-        tensor = self._load(self._prefix + name)
-        return tensor if self._dtype is None else tensor.to(self._dtype)
+        weight = self._load(self._prefix + name)
+        if self._dtype is None or isinstance(weight, Quantized):
+            return weight
+        return weight.to(self._dtype)
 
     def scope(self, name: str) -> "WeightsView":
         return WeightsView(self._load, f"{self._prefix}{name}.", self._dtype)
@@ -47,8 +55,9 @@ class Checkpoint:
         generation = path / "generation_config.json"
         self.generation_config = read_json(generation) if generation.exists() else {}
         self._files = TensorFiles(path)
-        self._expected = expected_tensors(self.config)
-        self._stored_name = {self._current_name(name): name for name in self._files.stored}
+        names = expected_tensors(self.config)
+        self._found = {_current(name, names): name for name in self._files.stored}
+        self._contents = Contents(self.config, self._found)
 
     @classmethod
     def open(cls, path_or_id: str | os.PathLike) -> "Checkpoint":
@@ -71,12 +80,8 @@ class Checkpoint:
                 f"{self.path}: has no talker; load it with talker=False for text replies"
             )
         needed = expected_tensors(self.config, talker)
-        found = self._stored_name.keys()
-        problems = [f"missing: {name}" for name in needed if name not in found]
-        problems += [f"unexpected: {name}" for name in sorted(found - self._expected.keys())]
-        for name in self._expected:
-            if name in found:
-                problems += self._problems(name, self._stored(name))
+        stored = {name: self._files.stored[old] for name, old in self._found.items()}
+        problems = self._contents.problems(needed, stored)
         if problems:
             listed = "\n  ".join(problems)
             raise CheckpointError(
@@ -84,41 +89,53 @@ class Checkpoint:
                 f"checkpoint again, or mend config.json\n  {listed}"
             )
 
+    @property
+    def quantized(self) -> Mapping[str, Layout]:
+        """The weights that are stored quantized, and how."""
+        return self._contents.layouts
+
+    def weight(self, name: str) -> Tensor | Quantized:
+        """One weight as it is stored; quantized by another tool, packed anew. CheckpointError."""
+        layout = self._contents.layouts.get(name)
+        if layout is None:
+            return self[name]
+        extra = zero_bias(name)
+        if extra not in self._contents.weights and extra in self and self[extra].any():
+            raise CheckpointError(f"{self.path}: {extra} must be zeros, the model has no such bias")
+        return layout.read(name, self._contents.weights[name].shape, self)
+
+    def sources(self, name: str) -> list[Tensor]:
+        """The tensors of the files that a weight is made of."""
+        return [self[tensor] for tensor in self._contents.tensors(name) if tensor in self]
+
+    def __contains__(self, tensor: object) -> bool:
+        return tensor in self._found
+
+    def __getitem__(self, tensor: str) -> Tensor:
+        """A tensor of the files by its current name, mapped. Raises CheckpointError."""
+        if tensor not in self:
+            raise CheckpointError(f"{self.path}: has no tensor {tensor}; download it again")
+        return self._files.load(self._found[tensor])
+
     def weights(self, prefix: str = "", dtype: torch.dtype | None = None) -> WeightsView:
-        """Tensors below ``prefix``; dtype converts each when it is asked for, None keeps them."""
-        view = WeightsView(self._load, "", dtype)
+        """Weights below ``prefix``; dtype converts each when it is asked for, None keeps them."""
+        view = WeightsView(self.weight, "", dtype)
         return view.scope(prefix) if prefix else view
 
     def bytes(self, part: str) -> int:
         """Stored size of a part of a verified checkpoint, such as "talker" or "thinker.visual"."""
-        return sum(self._stored(name).nbytes for name in self.names(part))
+        return sum(self._files.stored[self._found[name]].nbytes for name in self.names(part))
 
     def names(self, part: str) -> list[str]:
-        """The tensors of a part of a verified checkpoint."""
-        return [name for name in self._stored_name if in_part(name, part)]
+        """The tensors of the files that belong to a part of a verified checkpoint."""
+        return [name for name in self._found if in_part(name, part)]
 
-    def _problems(self, name: str, stored: StoredTensor) -> list[str]:
-        shape, problems = self._expected[name].shape, []
-        if stored.shape != shape:
-            problems.append(f"misshapen: {name} is {list(stored.shape)}, must be {list(shape)}")
-        if stored.dtype not in DTYPE_BYTES:
-            problems.append(
-                f"wrong dtype: {name} is {stored.dtype}, use {' or '.join(DTYPE_BYTES)}"
-            )
-        return problems
 
-    def _load(self, name: str) -> Tensor:
-        if name not in self._stored_name:
-            raise CheckpointError(f"{self.path}: has no tensor {name}; download it again")
-        return self._files.load(self._stored_name[name])
-
-    def _stored(self, name: str) -> StoredTensor:
-        return self._files.stored[self._stored_name[name]]
-
-    def _current_name(self, stored: str) -> str:
-        match = _WRAPPED.fullmatch(stored)
-        unwrapped = ".".join(match.groups()) if match else stored
-        return unwrapped if unwrapped in self._expected else stored
+def _current(stored: str, names: Collection[str]) -> str:
+    """The name of today of a tensor of the files."""
+    match = _WRAPPED.fullmatch(stored)
+    unwrapped = ".".join(match.groups()) if match else stored
+    return unwrapped if unwrapped in names else stored
 
 
 def read_config(path_or_id: str | os.PathLike) -> ModelConfig:

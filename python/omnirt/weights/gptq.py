@@ -20,17 +20,21 @@ from torch import Tensor
 from omnirt.errors import CheckpointError
 from omnirt.formats import MIDDLE, Format, Integers, Quantized, pack
 
-from .names import TensorSpec
 from .nibbles import PER_WORD, gather, spread
 from .quantized_files import Tensors
+from .tensor_spec import TensorSpec
 
 
 @dataclass(frozen=True)
 class Gptq:
-    """format: INT4, with zero-points unless the files are symmetric. v2: z is stored, not z - 1."""
+    """format: INT4, with zero-points unless the files are symmetric. v2: z is stored, not z - 1.
+
+    desc_act: the groups may be out of order, so there must be a g_idx that tells.
+    """
 
     format: Format
     v2: bool = False
+    desc_act: bool = False
 
     def specs(self, name: str, shape: tuple[int, int]) -> dict[str, TensorSpec]:
         n, k = shape
@@ -46,7 +50,7 @@ class Gptq:
         return {part_name(name, part): spec for part, spec in found.items()}
 
     def optional(self, name: str) -> tuple[str, ...]:
-        return (part_name(name, "g_idx"),)
+        return () if self.desc_act else (part_name(name, "g_idx"),)
 
     def read(self, name: str, shape: tuple[int, int], tensors: Tensors) -> Quantized:
         return pack(self.integers(name, shape, tensors))

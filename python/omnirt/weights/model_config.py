@@ -11,6 +11,8 @@ from omnirt.talker.config import TalkerConfig
 from omnirt.thinker.config import ThinkerConfig
 from omnirt.token2wav.config import Token2WavConfig
 
+from .quantization_config import QuantizationConfig
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -19,21 +21,22 @@ class ModelConfig:
     thinker: ThinkerConfig
     talker: TalkerConfig | None
     token2wav: Token2WavConfig | None
+    quantization: QuantizationConfig = QuantizationConfig()
 
     @classmethod
     def from_dict(cls, values: Mapping) -> "ModelConfig":
         """Read a parsed config.json. Raises CheckpointError with key, value and fix."""
         s = Section(values, "config")
         s.refuse("model_type", "qwen2_5_omni")
-        s.refuse("quantization_config")
+        quantization = QuantizationConfig.from_config(s)
         thinker = ThinkerConfig.from_dict(s.mapping("thinker_config"))
         speaks = values.get("enable_audio_output", True) and values.get("enable_talker", True)
         if not (speaks and s.has("talker_config")):
-            return cls(thinker, None, None)
+            return cls(thinker, None, None, quantization)
         talker = TalkerConfig.from_dict(s.mapping("talker_config"))
         token2wav = Token2WavConfig.from_dict(s.mapping("token2wav_config"))
         _check_hand_over(s, thinker, talker, token2wav)
-        return cls(thinker, talker, token2wav)
+        return cls(thinker, talker, token2wav, quantization)
 
     @classmethod
     def from_file(cls, path: Path) -> "ModelConfig":

@@ -1,6 +1,5 @@
 """Every tensor of a checkpoint, by its released name: shape and released dtype, from the config."""
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +10,7 @@ from omnirt.thinker.config import AudioConfig, ThinkerConfig, VisionConfig
 from omnirt.token2wav.config import BigVGANConfig, DitConfig, SpeakerConfig, Token2WavConfig
 
 from .model_config import ModelConfig
+from .tensor_spec import TensorSpec
 
 PARTS = (
     "thinker.audio_tower",
@@ -21,20 +21,6 @@ PARTS = (
     "token2wav.code2wav_dit_model",
     "token2wav.code2wav_bigvgan_model",
 )
-
-
-@dataclass(frozen=True)
-class TensorSpec:
-    shape: tuple[int, ...]
-    dtype: torch.dtype
-
-    @property
-    def numel(self) -> int:
-        return math.prod(self.shape)
-
-    @property
-    def nbytes(self) -> int:
-        return self.numel * self.dtype.itemsize
 
 
 def expected_tensors(config: ModelConfig, talker: bool = True) -> dict[str, TensorSpec]:

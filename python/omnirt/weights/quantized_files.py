@@ -13,7 +13,7 @@ from torch import Tensor
 from omnirt.errors import CheckpointError
 from omnirt.formats import Format, Quantized, parts
 
-from .names import TensorSpec
+from .tensor_spec import TensorSpec
 
 
 class Tensors(Protocol):

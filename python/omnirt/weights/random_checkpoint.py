@@ -18,10 +18,11 @@ import torch
 from omnirt.errors import InputError
 
 from .model_config import ModelConfig
-from .names import TensorSpec, expected_tensors, in_part
+from .names import expected_tensors, in_part
 from .presets import FIRST_VOICE, SMALL_PLAIN_TOKENS, Preset, config_of, preset
 from .random_tokenizer import write_tokenizer
 from .shards import write_shards
+from .tensor_spec import TensorSpec
 
 VOICES = ("Chelsie", "Ethan")
 SHARD_BYTES = 4 << 30

@@ -7,9 +7,8 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from .names import TensorSpec
+from .tensor_spec import CODES, TensorSpec
 
-_CODES = {torch.bfloat16: "BF16", torch.float32: "F32"}
 _ALIGNMENT = 64
 
 
@@ -61,7 +60,7 @@ def _write_shard(
     for name, spec in specs.items():
         start, end = end, end + spec.nbytes
         header[name] = {
-            "dtype": _CODES[spec.dtype],
+            "dtype": CODES[spec.dtype],
             "shape": list(spec.shape),
             "data_offsets": [start, end],
         }

@@ -10,10 +10,11 @@ from torch import Tensor
 from omnirt.errors import CheckpointError
 
 from .model_config import read_json
+from .tensor_spec import CODES
 
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
-DTYPE_BYTES = {"BF16": 2, "F32": 4}  # what models run on
+_BYTES = {code: dtype.itemsize for dtype, code in CODES.items()}
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class StoredTensor:
 
     @property
     def nbytes(self) -> int:
-        return math.prod(self.shape) * DTYPE_BYTES[self.dtype]
+        return math.prod(self.shape) * _BYTES[self.dtype]
 
 
 class TensorFiles:
