@@ -245,8 +245,13 @@ def test_bad_loading_options(checkpoint):
         OmniRuntime.from_pretrained(folder, device="abacus")
     with pytest.raises(InputError, match="dtype"):
         OmniRuntime.from_pretrained(folder, dtype="float8")
-    with pytest.raises(InputError, match="quantization='thinker'"):
-        OmniRuntime.from_pretrained(folder, quantization={"thinker": "int8"})
+    for parts in ({"ear": "int8"}, {"thinker.norm": "int8"}):
+        with pytest.raises(InputError, match=f"quantization='{next(iter(parts))}': its parts are"):
+            OmniRuntime.from_pretrained(folder, quantization=parts)
+    with pytest.raises(InputError, match=r"quantization='int3': use one of 'int8', 'int4'"):
+        OmniRuntime.from_pretrained(folder, quantization="int3")
+    with pytest.raises(InputError, match=r"quantization\['thinker'\]='bfloat16': use one of"):
+        OmniRuntime.from_pretrained(folder, quantization={"thinker": "bfloat16"})
     with pytest.raises(InputError, match=r"quantization\['token2wav'\]='int3'"):
         OmniRuntime.from_pretrained(folder, quantization={"token2wav": "int3"})
     for field, value in (("threads", -2), ("max_sessions", 0), ("context", 10**6)):

@@ -42,16 +42,17 @@ class OmniRuntime:
         *,
         max_sessions: int = 4,
         context: int | None = None,
-        quantization: Mapping[str, str] = MappingProxyType({}),
+        quantization: str | Mapping[str, str] = MappingProxyType({}),
     ) -> "OmniRuntime":
         """Load a checkpoint in the released layout from a folder or a hub name.
 
         device: "auto" or "cpu". dtype: "auto" (as stored), "float32" or "bfloat16". talker: False
         loads neither Talker nor Token2Wav, replies are text only. threads: cores to use, all by
         default. max_sessions: requests that run at once. context: tokens of prompt and reply, the
-        model's own limit by default. quantization: precision by part, such as
-        {"token2wav": "int8"} ("float32", "bfloat16" or "int8"). Raises InputError for an option,
-        CheckpointError for a checkpoint that cannot be used.
+        model's own limit by default. quantization: "int8" or "int4" for everything, or by part, as
+        in {"thinker": "int4", "talker": "int8", "token2wav": "int8"}; the parts and their formats
+        are those of ``omnirt.weights.precisions``. Raises InputError for an option, CheckpointError
+        for a checkpoint that cannot be used.
         """
         require(device in DEVICES, "device", device, "this build runs on the CPU: 'auto' or 'cpu'")
         environment = Environment.read()

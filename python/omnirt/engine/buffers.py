@@ -68,10 +68,9 @@ def allocate(models: Models, slots: int, context: int) -> Buffers:
     """Buffers for ``slots`` sessions of at most ``context`` tokens each."""
     text = models.thinker.config.text
     ring = torch.zeros(slots, RING_ROWS, text.hidden_size)
-    thinker = new_track(text, models.thinker.table.dtype, slots, context)
+    thinker = new_track(text, models.cache_dtype, slots, context)
     if models.talker is None:
         return Buffers(thinker, None, ring)
     codes, longest = models.token2wav.config.dit.num_codes, context + 1 + SPEECH_ROWS
-    dtype = models.talker.table.dtype
-    speech = speech_track(models.talker.config, codes, dtype, slots, longest)
+    speech = speech_track(models.talker.config, codes, models.cache_dtype, slots, longest)
     return Buffers(thinker, speech, ring)

@@ -1,57 +1,65 @@
 """From a checkpoint to models that are ready to run."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from omnirt import _core
 from omnirt.errors import InputError
-from omnirt.nn.weights import Weights
 from omnirt.talker.model import Talker
 from omnirt.thinker.model import Thinker
 from omnirt.token2wav.model import Token2Wav
-from omnirt.types import PRECISIONS, require
+from omnirt.types import require
 from omnirt.weights.checkpoint import Checkpoint
+from omnirt.weights.names import expected_tensors, in_part
+from omnirt.weights.precisions import Precisions, part_of
+
+from .loading import Loading, release
 
 log = logging.getLogger("omnirt")
 
-PAGE = 4096  # bytes; touching one of each makes the system read them all
 SPEECH = ("talker", "token2wav")
 DTYPES = {"auto": None, "float32": torch.float32, "bfloat16": torch.bfloat16}
+# What a step hardly touches; where it lies in mapped files it leaves memory between prompts.
+RARE = ("thinker.audio_tower", "thinker.visual", "thinker.model.embed_tokens")
 
 
 @dataclass(frozen=True)
 class Models:
-    """The parts of one checkpoint. talker and token2wav are None when speech is off."""
+    """The parts of one checkpoint. talker and token2wav are None when speech is off.
+
+    cache_dtype: of keys and values. rare: mapped weights of ``RARE``.
+    """
 
     thinker: Thinker
     talker: Talker | None
     token2wav: Token2Wav | None
     speaker_ids: dict[str, int]  # voice -> row of the thinker's table that starts its speech
+    cache_dtype: torch.dtype
+    rare: Sequence[Tensor] = ()
+
+    def rest(self) -> None:
+        """Give back the memory of what only prompts need; the next one reads the files again."""
+        release(self.rare)
 
 
 def load_models(
-    checkpoint: Checkpoint, talker: bool, dtype: str, quantization: Mapping[str, str]
+    checkpoint: Checkpoint, talker: bool, dtype: str, quantization: str | Mapping[str, str]
 ) -> Models:
     """Build the models over mapped weights. dtype: "auto" keeps each tensor as it is stored.
 
-    quantization: part -> precision of its products; "token2wav" is the part that has a choice, one
-    of ``PRECISIONS``. Raises InputError for an unknown dtype, part or precision, CheckpointError if
-    a tensor is missing, unexpected or misshapen.
+    quantization: as ``Precisions.of`` takes it. Raises InputError for an unknown dtype, part or
+    format and for weights that are quantized already, CheckpointError if a tensor is missing,
+    unexpected or misshapen.
     """
     if dtype not in DTYPES:
         raise InputError(f"dtype={dtype!r}: use one of {', '.join(map(repr, DTYPES))}")
-    for part, precision in quantization.items():
-        known = ", ".join(map(repr, PRECISIONS))
-        require(part == "token2wav", "quantization", part, "its parts are: 'token2wav'")
-        require(
-            precision in PRECISIONS, f"quantization[{part!r}]", precision, f"use one of {known}"
-        )
+    precisions = Precisions.of(quantization)
     checkpoint.verify(talker=talker)
+    _refuse_twice(checkpoint, precisions)
     text, speech = checkpoint.bytes("thinker"), sum(map(checkpoint.bytes, SPEECH))
     if not talker:
         log.info("speech is off: %.2f GiB of talker and token2wav not loaded", speech / 2**30)
@@ -62,49 +70,55 @@ def load_models(
         unit_scale=True,
         disable=None,  # quiet when not a terminal
     ) as bar:
-        precision = quantization.get("token2wav", "float32")
-        return _build(checkpoint, talker, DTYPES[dtype], precision, bar)
+        return _build(checkpoint, talker, DTYPES[dtype], precisions, bar)
+
+
+def _refuse_twice(checkpoint: Checkpoint, precisions: Precisions) -> None:
+    specs = expected_tensors(checkpoint.config)
+    for name in checkpoint.quantized:
+        part = part_of(name, specs[name].shape)
+        fix = f"this checkpoint's {name} is quantized already; leave {part!r} out"
+        require(part not in precisions.formats, "quantization", dict(precisions.formats), fix)
 
 
 def _build(
-    checkpoint: Checkpoint, talker: bool, dtype: torch.dtype | None, precision: str, bar: tqdm
+    checkpoint: Checkpoint,
+    talker: bool,
+    dtype: torch.dtype | None,
+    precisions: Precisions,
+    bar: tqdm,
 ) -> Models:
-    config = checkpoint.config
-    weights = _Loading(checkpoint.weights(dtype=dtype), bar)
-    if not talker:
-        return Models(Thinker(config.thinker, weights.scope("thinker")), None, None, {})
-    speakers = checkpoint.speakers
-    sound = _Loading(checkpoint.weights(dtype=torch.float32), bar).scope("token2wav")
+    config, weights = checkpoint.config, Loading(checkpoint, precisions, dtype, bar)
     # First, so that its files and its packed copies are in memory together before the rest is.
-    token2wav = Token2Wav(config.token2wav, sound, speakers, precision=precision)
-    token2wav.prepare()
-    _release(checkpoint, "token2wav")
-    return Models(
+    token2wav = _token2wav(checkpoint, precisions, bar) if talker else None
+    models = Models(
         Thinker(config.thinker, weights.scope("thinker")),
-        Talker(config.talker, weights.scope("talker")),
+        Talker(config.talker, weights.scope("talker")) if talker else None,
         token2wav,
-        {name: speaker.bos_token for name, speaker in speakers.items()},
+        {name: voice.bos_token for name, voice in checkpoint.speakers.items()} if talker else {},
+        dtype or _cache_dtype(checkpoint),
+        [t for name in weights.mapped if _is_rare(name) for t in weights.mapped[name]],
     )
+    models.rest()
+    return models
 
 
-def _release(checkpoint: Checkpoint, part: str) -> None:
-    """Drop a part's mapped pages: its models hold packed copies and hardly touch them again."""
-    mapped = checkpoint.weights()
-    for name in checkpoint.names(part):
-        _core.release_pages(mapped[name])
+def _token2wav(checkpoint: Checkpoint, precisions: Precisions, bar: tqdm) -> Token2Wav:
+    config = checkpoint.config
+    precision = precisions.token2wav or config.quantization.token2wav or "float32"
+    sound = Loading(checkpoint, precisions, torch.float32, bar).scope("token2wav")
+    model = Token2Wav(config.token2wav, sound, checkpoint.speakers, precision=precision)
+    model.prepare()
+    # Its models hold packed copies and hardly touch the files again.
+    release([checkpoint[name] for name in checkpoint.names("token2wav")])
+    return model
 
 
-class _Loading:
-    """Weights that are read from disk when they are asked for, so that no request waits for it."""
+def _is_rare(name: str) -> bool:
+    return any(in_part(name, part) for part in RARE)
 
-    def __init__(self, weights: Weights, bar: tqdm) -> None:
-        self._weights, self._bar = weights, bar
 
-    def __getitem__(self, name: str) -> Tensor:
-        tensor = self._weights[name]
-        tensor.view(-1).view(torch.uint8)[::PAGE].max()
-        self._bar.update(tensor.nbytes)
-        return tensor
-
-    def scope(self, name: str) -> "_Loading":
-        return _Loading(self._weights.scope(name), self._bar)
+def _cache_dtype(checkpoint: Checkpoint) -> torch.dtype:
+    """float32 for models that are stored so, else bfloat16."""
+    stored = checkpoint["thinker.model.norm.weight"].dtype
+    return torch.float32 if stored == torch.float32 else torch.bfloat16

@@ -53,6 +53,7 @@ def prefill(
     speaks = request.voice is not None
     length = len(prompt.input_ids)
     x, is_media = yield from thinker.embed_prompt(prompt)  # [L, E], [L]
+    models.rest()
     positions = prompt_positions(models.thinker, prompt)  # [3, L + 2]
     yield
     track = buffers.thinker

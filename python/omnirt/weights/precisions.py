@@ -77,8 +77,8 @@ class Precisions:
 
     def format(self, name: str, shape: tuple[int, ...]) -> Format | None:
         """What to quantize the weight ``name`` to, None to leave it."""
-        chosen = self.formats.get(part_of(name, shape) or "")
-        return None if chosen is None else FORMATS[chosen]
+        part = part_of(name, shape)
+        return FORMATS[self.formats[part]] if part in self.formats else None
 
 
 def _default(part: str, format: str) -> str:
