@@ -50,6 +50,19 @@ def test_run_without_audio(checkpoint, capsys):
     assert "first audio" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("word", ["int4", "thinker=int8, talker=int4-32,token2wav=int8"])
+def test_run_quantized(checkpoint, capsys, word):
+    more = ("--text", "Hi", "--max-codes", "4", "--quantization", word)
+    assert main(ask(checkpoint("tiny"), *more)) == 0
+    assert "total" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("word", ["int3", "thinker=int3", "ear=int8", "thinker="])
+def test_unknown_quantization(checkpoint, capsys, word):
+    assert main(ask(checkpoint("tiny"), "--text", "Hi", "--quantization", word)) == 2
+    assert "omnirt: quantization" in capsys.readouterr().err
+
+
 def test_errors_are_one_line_and_status_2(checkpoint, capsys):
     assert main(ask(checkpoint("tiny"), "--audio", "/nowhere.wav")) == 2
     shown = capsys.readouterr().err

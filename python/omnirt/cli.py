@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from . import console
 from .errors import OmniError
-from .types import PRECISIONS, PRESETS
+from .types import PRESETS
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -31,13 +31,33 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--max-new-tokens", type=int, help="limit of the text")
     run.add_argument("--max-codes", type=int, help="limit of the speech, 50 a second")
     run.add_argument("--threads", type=int)
-    run.add_argument("--token2wav", default="float32", choices=PRECISIONS, help="its precision")
+    _quantization(run)
     run.add_argument("--out", metavar="FILE.wav")
     run.add_argument("--json", action="store_true", help="one event per line with its time")
     info = commands.add_parser("info", help="this machine, or a model's memory plan")
     info.add_argument("model", nargs="?", help="folder or hub name; its config.json is enough")
     info.add_argument("--context", type=int, default=4096, help="tokens of prompt and reply")
+    _quantization(info)
     return parser
+
+
+def _quantization(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--quantization",
+        type=_by_part,
+        default={},
+        metavar="FORMAT|PART=FORMAT,...",
+        help="int8 or int4 for everything, or as in thinker=int4,talker=int8,token2wav=int8",
+    )
+
+
+def _by_part(text: str) -> str | dict[str, str]:
+    return dict(_pair(item) for item in text.split(",")) if "=" in text else text
+
+
+def _pair(item: str) -> tuple[str, str]:
+    part, _, value = item.partition("=")
+    return part.strip(), value.strip()
 
 
 def run(args: argparse.Namespace) -> None:
@@ -52,7 +72,7 @@ def run(args: argparse.Namespace) -> None:
         args.model,
         talker=not args.no_audio,
         threads=args.threads,
-        quantization={"token2wav": args.token2wav},
+        quantization=args.quantization,
     ) as runtime:
         load = time.monotonic() - started
         stream = runtime.stream(
@@ -81,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             from .info import info
 
-            info(args.model, args.context)
+            info(args.model, args.context, args.quantization)
     except OmniError as error:
         console.news(f"omnirt: {error}")
         return 2

@@ -2,6 +2,8 @@
 
 import os
 import platform
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import torch
 
@@ -10,13 +12,16 @@ from .config import Environment
 from .engine.threads import thread_plan
 from .weights.checkpoint import read_config
 from .weights.memory import memory_plan
+from .weights.precisions import Precisions
 
 
-def info(model: str | None, context: int) -> None:
+def info(
+    model: str | None, context: int, quantization: str | Mapping[str, str] = MappingProxyType({})
+) -> None:
     """Print the machine, and a model's memory plan from its config.json alone."""
     console.write("\n".join(machine()))
     if model is not None:
-        console.write("\n".join(plan(model, context)))
+        console.write("\n".join(plan(model, context, quantization)))
 
 
 def machine() -> list[str]:
@@ -33,9 +38,10 @@ def machine() -> list[str]:
     ]
 
 
-def plan(model: str, context: int) -> list[str]:
+def plan(model: str, context: int, quantization: str | Mapping[str, str]) -> list[str]:
     """Lines of the memory plan."""
-    rows = memory_plan(read_config(model), context=context)
+    precisions = Precisions.of(quantization)
+    rows = memory_plan(read_config(model), context=context, precisions=precisions)
     width = max(len(name) for name, _ in rows)
     return [f"memory of {model} with {context} tokens of context:"] + [
         f"  {name:<{width}}  {size / 2**30:8.3f} GiB" for name, size in rows

@@ -6,6 +6,7 @@ import torch
 from omnirt.weights.memory import kv_bytes_per_token, memory_plan
 from omnirt.weights.model_config import ModelConfig
 from omnirt.weights.names import PARTS, expected_tensors, in_part
+from omnirt.weights.precisions import Precisions
 from omnirt.weights.presets import config_of, preset
 
 # tensors and parameters of each part: the index of Qwen/Qwen2.5-Omni-7B, and both models as
@@ -33,9 +34,10 @@ RELEASED = {
 BYTES = {"3b": 11_972_343_808 + 128, "7b": 22_362_553_344 + 128}
 
 
-def released(name: str) -> ModelConfig:
+def released(name: str, quantization: dict | None = None) -> ModelConfig:
     sizes = preset(name)
-    return ModelConfig.from_dict(config_of(sizes, sizes.plain_tokens))
+    values = config_of(sizes, sizes.plain_tokens) | {"quantization_config": quantization}
+    return ModelConfig.from_dict(values)
 
 
 @pytest.mark.parametrize("name", RELEASED)
@@ -66,7 +68,10 @@ def test_cache_bytes_per_token(name, thinker, talker):
 def test_plan_adds_up():
     config = released("7b")
     plan = dict(memory_plan(config, context=1000, sessions=2))
-    assert plan["weights"] == BYTES["7b"] == sum(plan[part] for part in PARTS)
+    norms = [s for n, s in expected_tensors(config).items() if "dit" in n and "norm" in n]
+    given_back = sum(spec.nbytes for spec in norms)
+    assert given_back == 4 * 140_646_400
+    assert plan["weights"] == BYTES["7b"] - given_back == sum(plan[part] for part in PARTS)
     parts = [size for name, size in plan.items() if name not in (*PARTS, "peak")]
     assert plan["peak"] == sum(parts)
     thinker_cache = next(size for name, size in plan.items() if name.startswith("thinker KV"))
@@ -78,3 +83,24 @@ def test_plan_of_text_only_in_float32():
     plan = dict(memory_plan(config, dtype=torch.float32, talker=False))
     assert plan["weights"] == 4 * 4_703_464_448
     assert not [name for name in plan if name.startswith(("talker", "token2wav"))]
+
+
+def quantized_size(formats: dict[str, str]) -> int:
+    return dict(memory_plan(released("3b"), precisions=Precisions.of(formats)))["thinker.model"]
+
+
+def test_plan_of_quantized_weights():
+    linears, table = 36 * 77_070_336, 151_936 * 2048
+    rest = 2 * (2_774_773_760 - linears)  # biases and norms
+    assert quantized_size({"thinker.embedding": "int8"}) == 2 * linears + table + 4 * 151_936 + rest
+    scales = linears // 128 * 2
+    assert quantized_size({"thinker": "int4", "thinker.embedding": "int4"}) == (
+        linears // 2 + scales + table // 2 + table // 128 * 2 + rest
+    )
+    zeros = linears // 128 // 2
+    told = released("3b", {"quant_method": "awq", "bits": 4, "group_size": 128})
+    assert dict(memory_plan(told))["thinker.model"] == (
+        linears // 2 + scales + zeros + 2 * table + rest
+    )
+    small = dict(memory_plan(released("3b"), precisions=Precisions.of("int4")))
+    assert small["token2wav.code2wav_dit_model"] < 0.25 * 2**30
