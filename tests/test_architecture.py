@@ -15,6 +15,8 @@ LEAVES = {"errors", "types", "config", "formats"}
 MODELS = ("thinker", "talker", "token2wav")
 CONFIGS = {f"{model}.config" for model in MODELS}
 
+TOP = {"engine", "inputs", "weights", "ops", "_core"}  # runtime.py and the modules beside it
+
 # part -> what it may import besides itself and the leaves; the order is the direction of the arrows
 ALLOWED = {
     "errors": set(),
@@ -29,9 +31,8 @@ ALLOWED = {
     "inputs": set(),
     "weights": CONFIGS,
     "engine": {*MODELS, "nn", "ops", "weights", "_core"},
-    "quantization": {"runtime", "console", "engine", "inputs", "weights", "nn", "ops", "_core"},
+    "quantization": {*MODELS, *TOP, "nn", "console", "conversation", "options"},
 }
-TOP = {"engine", "inputs", "weights", "ops", "_core"}  # runtime.py and the modules beside it
 
 
 def modules() -> list[Path]:

@@ -1,4 +1,4 @@
-"""The ``omnirt`` command: demo, run, info."""
+"""The ``omnirt`` command: demo, run, info, quantize."""
 
 import argparse
 import logging
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from . import console
 from .errors import OmniError
-from .types import PRESETS
+from .types import PRECISIONS, PRESETS
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -38,7 +38,21 @@ def build_parser() -> argparse.ArgumentParser:
     info.add_argument("model", nargs="?", help="folder or hub name; its config.json is enough")
     info.add_argument("--context", type=int, default=4096, help="tokens of prompt and reply")
     _quantization(info)
+    _add_quantize(commands)
     return parser
+
+
+def _add_quantize(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("quantize", help="write a smaller checkpoint")
+    parser.add_argument("source", metavar="SRC", help="folder or hub name of a full checkpoint")
+    parser.add_argument("target", metavar="DST", help="folder to make")
+    for part in ("thinker", "talker", "encoders"):
+        parser.add_argument(f"--{part}", metavar="FORMAT", help="int8, int4, int4-zero, ...")
+    parser.add_argument("--token2wav", metavar="PRECISION", help=", ".join(PRECISIONS))
+    parser.add_argument("--part", action="append", default=[], metavar="thinker.lm_head=FORMAT")
+    parser.add_argument("--method", default="rtn", help="rtn, gptq or awq")
+    parser.add_argument("--calibration", metavar="FOLDER", help="texts and media to answer")
+    parser.add_argument("--threads", type=int)
 
 
 def _quantization(command: argparse.ArgumentParser) -> None:
@@ -98,6 +112,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from .demo import demo
 
             demo(args.out, args.seed)
+        elif args.command == "quantize":
+            from .quantization import command
+
+            command.run(args)
         else:
             from .info import info
 

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from omnirt.formats import FORMATS, Integers
+from omnirt.formats import FORMATS, Integers, unpack
 from omnirt.quantization.awq import awq, find_scale
 from omnirt.quantization.gptq import gptq
+from omnirt.quantization.methods import METHODS, round_weight
 from omnirt.quantization.rtn import rtn
 from omnirt.quantization.statistics import Statistics
 
@@ -112,11 +113,12 @@ def test_nothing_seen_is_rounding():
     assert torch.equal(found.values, rtn(weight, format).values)
 
 
-def test_a_row_does_not_depend_on_the_others(monkeypatch):
+@pytest.mark.parametrize("method", METHODS)
+def test_a_weight_is_rounded_a_few_rows_at_a_time(method, monkeypatch):
     weight, seen, format = weights(40, 300), observed(inputs(400, 300)), FORMATS["int4-32-zero"]
-    whole = gptq(weight, seen, format)
-    monkeypatch.setattr("omnirt.quantization.gptq.ROWS", 16)
-    parts = gptq(weight, seen, format)
+    whole = unpack(round_weight(weight, seen, format, method))
+    monkeypatch.setattr("omnirt.quantization.methods.ROWS", 16)
+    parts = unpack(round_weight(weight, seen, format, method))
     assert torch.equal(parts.zeros, whole.zeros)
     assert torch.equal(parts.scales, whole.scales)
     assert (parts.values == whole.values).float().mean() > 0.999

@@ -58,12 +58,12 @@ def _steps(
 def _buffers(models: Models, config: ModelConfig, request: Request) -> Buffers:
     text, prompt = config.thinker.text, len(request.prompt.input_ids)
     longest = prompt + request.thinker.max_new_tokens
-    thinker = _opened(new_track(text, torch.bfloat16, 1, longest), longest)
+    thinker = _opened(new_track(text, models.cache_dtype, 1, longest), longest)
     ring = torch.zeros(1, RING_ROWS, text.hidden_size)
     if request.voice is None:
         return Buffers(thinker, None, ring)
     codes, longest = config.token2wav.dit.num_codes, prompt + 1 + request.talker.max_new_tokens
-    talker = speech_track(config.talker, codes, torch.bfloat16, 1, longest)
+    talker = speech_track(config.talker, codes, models.cache_dtype, 1, longest)
     return Buffers(thinker, _opened(talker, longest), ring)
 
 

@@ -47,11 +47,16 @@ class Models:
 
 
 def load_models(
-    checkpoint: Checkpoint, talker: bool, dtype: str, quantization: str | Mapping[str, str]
+    checkpoint: Checkpoint,
+    talker: bool,
+    dtype: str,
+    quantization: str | Mapping[str, str],
+    sound: bool = True,
 ) -> Models:
     """Build the models over mapped weights. dtype: "auto" keeps each tensor as it is stored.
 
-    quantization: as ``Precisions.of`` takes it. Raises InputError for an unknown dtype, part or
+    quantization: as ``Precisions.of`` takes it. sound: False leaves out Token2Wav, for tools that
+    study the Talker. Raises InputError for an unknown dtype, part or
     format and for weights that are quantized already, CheckpointError if a tensor is missing,
     unexpected or misshapen.
     """
@@ -60,7 +65,8 @@ def load_models(
     precisions = Precisions.of(quantization)
     checkpoint.verify(talker=talker)
     _refuse_twice(checkpoint, precisions)
-    text, speech = checkpoint.bytes("thinker"), sum(map(checkpoint.bytes, SPEECH))
+    spoken = SPEECH if sound else SPEECH[:1]
+    text, speech = checkpoint.bytes("thinker"), sum(map(checkpoint.bytes, spoken))
     if not talker:
         log.info("speech is off: %.2f GiB of talker and token2wav not loaded", speech / 2**30)
     with tqdm(
@@ -70,7 +76,7 @@ def load_models(
         unit_scale=True,
         disable=None,  # quiet when not a terminal
     ) as bar:
-        return _build(checkpoint, talker, DTYPES[dtype], precisions, bar)
+        return _build(checkpoint, talker, talker and sound, DTYPES[dtype], precisions, bar)
 
 
 def _refuse_twice(checkpoint: Checkpoint, precisions: Precisions) -> None:
@@ -84,13 +90,14 @@ def _refuse_twice(checkpoint: Checkpoint, precisions: Precisions) -> None:
 def _build(
     checkpoint: Checkpoint,
     talker: bool,
+    sound: bool,
     dtype: torch.dtype | None,
     precisions: Precisions,
     bar: tqdm,
 ) -> Models:
     config, weights = checkpoint.config, Loading(checkpoint, precisions, dtype, bar)
     # First, so that its files and its packed copies are in memory together before the rest is.
-    token2wav = _token2wav(checkpoint, precisions, bar) if talker else None
+    token2wav = _token2wav(checkpoint, precisions, bar) if sound else None
     models = Models(
         Thinker(config.thinker, weights.scope("thinker")),
         Talker(config.talker, weights.scope("talker")) if talker else None,

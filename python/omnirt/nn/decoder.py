@@ -41,6 +41,11 @@ class DecoderLayer:
         return x.unflatten(-1, (-1, self.head_dim))
 
 
+def rotary_frequencies(config: DecoderConfig) -> Tensor:  # float32 [head_dim / 2]
+    exponent = torch.arange(0, config.head_dim, 2, dtype=torch.int64).float() / config.head_dim
+    return 1.0 / (config.rope_theta**exponent)
+
+
 class Decoder:
     """Layers and the final norm. ``inv_freq``: float32 [head_dim/2], the rotary frequencies."""
 
@@ -51,8 +56,7 @@ class Decoder:
             DecoderLayer(config, i, layers.scope(str(i))) for i in range(config.num_layers)
         ]
         self.norm = weights["norm.weight"]
-        exponent = torch.arange(0, config.head_dim, 2, dtype=torch.int64).float() / config.head_dim
-        self.inv_freq = 1.0 / (config.rope_theta**exponent)
+        self.inv_freq = rotary_frequencies(config)
 
     def __call__(self, x: Tensor, attend: Attention) -> Tensor:
         """x: [T, E] -> the states after the final norm, [T, E]."""

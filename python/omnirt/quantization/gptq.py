@@ -10,36 +10,17 @@ from .rtn import rtn
 from .statistics import Statistics
 
 BLOCK = 128  # inputs rounded before the rest of the weight is updated; every group divides it
-ROWS = 16384  # outputs at a time: they do not depend on each other
-DAMPING = 0.01  # of the mean of the diagonal, added to it
 
 
 def gptq(weight: Tensor, statistics: Statistics, format: Format) -> Integers:
     """weight: float32 or bfloat16 [N, K]. The inputs are rounded in their order (no "act-order").
 
     A group's scale is found from the updated weight as the group is entered. An input that was
-    always zero in calibration is rounded to nearest.
+    always zero in calibration is rounded to nearest. Outputs do not depend on each other.
     """
-    factors = [_factor(gram) for gram in statistics.grams]
-    parts = [_rows(rows, factors, format) for rows in weight.split(ROWS)]
-    return _join(parts, format)
-
-
-def _factor(gram: Tensor) -> Tensor:
-    """U with U^T U = inverse of the damped Gram matrix, upper triangular, float32 [K, K]."""
-    gram = gram.double()
-    diagonal = gram.diagonal()
-    damping = DAMPING * diagonal.mean()
-    diagonal += torch.where(diagonal == 0, 1.0, damping)
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram))
-    return torch.linalg.cholesky(inverse, upper=True).float()
-
-
-def _rows(weight: Tensor, factors: list[Tensor], format: Format) -> Integers:
     columns = weight.float().T.contiguous()  # [K, N]: a column is what is rounded at once
-    grid = _Grid(format, weight)
-    start = 0
-    for factor in factors:
+    grid, start = _Grid(format, weight), 0
+    for factor in statistics.factors:
         _slab(columns[start : start + len(factor)], factor, grid)
         start += len(factor)
     return grid.integers()
@@ -99,9 +80,3 @@ class _Grid:
         values = values if self.format.bits == 8 else values.view(torch.uint8)
         zeros = torch.cat(self._zeros, 1) if self._zeros else None
         return Integers(self.format, values, torch.cat(self._scales, 1), zeros)
-
-
-def _join(parts: list[Integers], format: Format) -> Integers:
-    values, scales = torch.cat([p.values for p in parts]), torch.cat([p.scales for p in parts])
-    zeros = torch.cat([p.zeros for p in parts]) if format.zero_point else None
-    return Integers(format, values, scales, zeros)

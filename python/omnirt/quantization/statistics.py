@@ -1,11 +1,13 @@
 """What calibration knows about the inputs of a Linear."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 SLAB = 4096  # inputs whose correlations are kept: 64 MiB of sums, seconds of factorization
+DAMPING = 0.01  # of the mean of a Gram matrix's diagonal, added to it
 
 
 class Statistics:
@@ -31,6 +33,12 @@ class Statistics:
         self.magnitude += x.abs().sum(0)
         self.rows += len(x)
 
+    @cached_property
+    def factors(self) -> list[Tensor]:
+        """Of each Gram matrix, once all is added: upper triangular U, float32, with U^T U the
+        inverse of the damped matrix."""
+        return [_factor(gram) for gram in self.grams]
+
     def scaled(self, scale: Tensor) -> "Statistics":
         """Of inputs x / scale. scale: [K]."""
         new = Statistics(len(scale), self.slab)
@@ -44,3 +52,12 @@ class Statistics:
         parts: Sequence[Tensor] = difference.split(self.slab, dim=1)
         sums = [((d @ g) * d).sum() for d, g in zip(parts, self.grams, strict=True)]
         return float(sum(sums))
+
+
+def _factor(gram: Tensor) -> Tensor:
+    gram = gram.double()
+    diagonal = gram.diagonal()
+    damping = DAMPING * diagonal.mean()
+    diagonal += torch.where(diagonal == 0, 1.0, damping)
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram))
+    return torch.linalg.cholesky(inverse, upper=True).float()

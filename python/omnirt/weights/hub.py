@@ -7,6 +7,8 @@ from pathlib import Path
 
 from omnirt.errors import CheckpointError
 
+from .unfinished import is_unfinished
+
 ALL_FILES = ("*.json", "*.safetensors", "merges.txt", "*.jinja", "spk_dict.pt")
 CONFIG_ONLY = ("config.json",)
 
@@ -20,6 +22,11 @@ def locate(path_or_id: str | os.PathLike, files: Sequence[str] = ALL_FILES) -> P
     CheckpointError if there is no such folder, or the hub or its cache does not have the files.
     """
     name, path = os.fspath(path_or_id), Path(path_or_id)
+    if is_unfinished(path):
+        raise CheckpointError(
+            f"model={name!r}: it is not finished; give the same omnirt quantize command again to "
+            "go on where it stopped"
+        )
     if name and path.is_dir():
         return path
     if path.exists() or not _HUB_NAME.fullmatch(name):

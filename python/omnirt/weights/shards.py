@@ -1,7 +1,7 @@
 """Writing safetensors files tensor by tensor, so that memory never holds more than one."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -34,6 +34,13 @@ def write_shards(
     if len(shards) > 1:
         index = {"metadata": {"total_size": total}, "weight_map": weight_map}
         (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=1))
+
+
+def write_shard(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Write one file of tensors that are there, in their order."""
+    specs = {name: TensorSpec(tuple(t.shape), t.dtype) for name, t in tensors.items()}
+    with tqdm(disable=True) as progress:
+        _write_shard(path, specs, lambda name: iter((tensors[name],)), progress)
 
 
 def _split(specs: dict[str, TensorSpec], shard_bytes: int) -> list[list[str]]:
@@ -71,4 +78,4 @@ def _write_shard(
         file.write(text)
         for name in specs:
             for chunk in chunks(name):
-                progress.update(file.write(chunk.contiguous().view(torch.uint8).numpy()))
+                progress.update(file.write(chunk.contiguous().view(-1).view(torch.uint8).numpy()))
