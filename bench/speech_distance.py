@@ -15,6 +15,7 @@ import torch
 from tqdm import tqdm
 
 import machine
+from omnirt.evaluation.measures import log_mel_distance
 from omnirt.token2wav.model import Token2Wav
 from omnirt.types import WINDOW_BLOCKS, WaveSchedule
 from omnirt.weights.checkpoint import Checkpoint
@@ -27,9 +28,7 @@ GUIDANCE = (0.5, 0.0)
 PRECISIONS = ("float32", "bfloat16", "int8")
 POINTS = 10
 CODES = 150  # 3 s of speech, 13 blocks
-FFT, HOP, MELS, RATE = 1024, 240, 80, 24_000
 MOST_SNR = 150.0  # dB, of equal waveforms: about what float32 can tell
-FLOOR = 1e-5  # of an amplitude, as in the released log-mel
 
 
 def speech(model: Token2Wav, schedule: WaveSchedule) -> np.ndarray:
@@ -40,29 +39,13 @@ def speech(model: Token2Wav, schedule: WaveSchedule) -> np.ndarray:
     )
 
 
-def filters() -> torch.Tensor:
-    """Triangles, even on the mel scale 2595 log10(1 + f / 700). [FFT / 2 + 1, MELS]."""
-    edges = torch.linspace(0, 2595 * math.log10(1 + RATE / 2 / 700), MELS + 2)
-    edges = 700 * (10 ** (edges / 2595) - 1)
-    f = torch.linspace(0, RATE / 2, FFT // 2 + 1)[:, None]
-    rising = (f - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    falling = (edges[2:] - f) / (edges[2:] - edges[1:-1])
-    return torch.minimum(rising, falling).clamp(min=0)
-
-
-def log_mel(wave: np.ndarray) -> torch.Tensor:  # [n] -> dB [frames, MELS]
-    window = torch.hann_window(FFT)
-    spectrum = torch.stft(torch.from_numpy(wave), FFT, HOP, window=window, return_complex=True)
-    return 20 * (spectrum.abs().T @ filters()).clamp(min=FLOOR).log10()
-
-
 def distance(wave: np.ndarray, target: np.ndarray) -> dict[str, float]:
     """log-mel: root mean square, dB. snr: dB. samples: the largest difference over the peak."""
     error = wave - target
     noise = float(np.square(error, dtype=np.float64).sum())
     power = float(np.square(target, dtype=np.float64).sum())
     return {
-        "log-mel": float((log_mel(wave) - log_mel(target)).square().mean().sqrt()),
+        "log-mel": log_mel_distance(wave, target),
         "snr": 10 * math.log10(power / noise) if noise else MOST_SNR,
         "samples": float(np.abs(error).max() / np.abs(target).max()),
     }

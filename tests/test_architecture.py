@@ -31,6 +31,7 @@ ALLOWED = {
     "inputs": set(),
     "weights": CONFIGS,
     "engine": {*MODELS, "nn", "ops", "weights", "_core"},
+    "evaluation": {*MODELS, *TOP, "nn", "console", "conversation", "options"},
     "quantization": {*MODELS, *TOP, "nn", "console", "conversation", "options"},
 }
 

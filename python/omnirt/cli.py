@@ -1,4 +1,4 @@
-"""The ``omnirt`` command: demo, run, info, quantize."""
+"""The ``omnirt`` command: demo, run, info, quantize, eval."""
 
 import argparse
 import logging
@@ -39,6 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     info.add_argument("--context", type=int, default=4096, help="tokens of prompt and reply")
     _quantization(info)
     _add_quantize(commands)
+    _add_eval(commands)
     return parser
 
 
@@ -52,6 +53,20 @@ def _add_quantize(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--part", action="append", default=[], metavar="thinker.lm_head=FORMAT")
     parser.add_argument("--method", default="rtn", help="rtn, gptq or awq")
     parser.add_argument("--calibration", metavar="FOLDER", help="texts and media to answer")
+    parser.add_argument("--threads", type=int)
+
+
+def _add_eval(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("eval", help="what a quantized model loses against the full one")
+    parser.add_argument("full", metavar="FULL", help="folder or hub name")
+    parser.add_argument("quantized", metavar="QUANTIZED", help="folder or hub name")
+    _quantization(parser)
+    parser.add_argument("--data", metavar="FOLDER", help="texts and media to answer")
+    parser.add_argument("--librispeech", metavar="FOLDER", help="for the word error rate")
+    parser.add_argument("--utterances", type=int, help="of them, the first so many")
+    parser.add_argument("--max-new-tokens", type=int, default=64, help="limit of a text")
+    parser.add_argument("--max-codes", type=int, default=128, help="limit of a speech")
+    parser.add_argument("--json", metavar="FILE", help="write all that was found")
     parser.add_argument("--threads", type=int)
 
 
@@ -114,6 +129,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             demo(args.out, args.seed)
         elif args.command == "quantize":
             from .quantization import command
+
+            command.run(args)
+        elif args.command == "eval":
+            from .evaluation import command
 
             command.run(args)
         else:

@@ -1,0 +1,36 @@
+"""``omnirt eval``."""
+
+import argparse
+import json
+from pathlib import Path
+
+from omnirt import console
+from omnirt.config import Environment
+from omnirt.engine.threads import use_cores, use_isa
+from omnirt.errors import InputError
+
+from .run import evaluate, table
+from .study import Limits
+
+
+def run(args: argparse.Namespace) -> None:
+    """Compare as the command line says; the table goes to stdout, the rest to --json."""
+    environment = Environment.read()
+    use_isa(environment.isa)
+    use_cores(environment.threads if args.threads is None else args.threads)
+    result = evaluate(
+        args.full,
+        args.quantized,
+        args.data,
+        args.librispeech,
+        args.utterances,
+        args.quantization,
+        Limits(args.max_new_tokens, args.max_codes),
+    )
+    console.write(table(result))
+    if args.json is not None:
+        try:
+            Path(args.json).write_text(json.dumps(result, indent=1) + "\n")
+        except OSError as error:
+            fix = "name a file that can be written"
+            raise InputError(f"json={args.json!r}: {error.strerror}; {fix}") from error
