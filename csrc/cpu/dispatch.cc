@@ -29,7 +29,10 @@ constexpr Isa kIsas[] = {
     {"generic", &generic::table, [] { return true; }},
 #ifdef OMNI_X86
     {"avx2", &avx2::table,
-     [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") != 0; }},
+     [] {
+       return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+              __builtin_cpu_supports("f16c") != 0;
+     }},
     {"avx512", &avx512::table,
      [] {
        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&

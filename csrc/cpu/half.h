@@ -10,11 +10,17 @@ constexpr uint16_t kHalfInfinity = 0x7c00;
 
 // Finite values only.
 inline Vec load_half(const uint16_t* from) {
+#if defined(__AVX512F__)
+  return (Vec)_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+#elif defined(__F16C__)
+  return (Vec)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+#else
   HalfVec half;
   memcpy(&half, from, sizeof(half));
   BitVec bits = extend(half);
   Vec size = (Vec)((bits & 0x7fff) << 13) * 0x1p112f;  // the exponents' biases differ by 112
   return (Vec)((BitVec)size | (bits & 0x8000) << 16);
+#endif
 }
 
 inline float widen_half(uint16_t half) {

@@ -33,6 +33,31 @@ inline Vec to_float(IntVec value) {
 #endif
 }
 
+inline int32_t largest(IntVec value) {
+  int32_t top = value[0];
+  for (int i = 1; i < kLanes; ++i) top = value[i] > top ? value[i] : top;
+  return top;
+}
+
+inline int32_t sum(IntVec value) {
+  int32_t total = 0;
+  for (int i = 0; i < kLanes; ++i) total += value[i];
+  return total;
+}
+
+// The low byte of each lane.
+inline void store_low_bytes(int8_t* to, IntVec value) {
+#if defined(__AVX512F__)
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8((__m512i)value));
+#elif defined(__AVX2__)
+  __m128i low = _mm256_castsi256_si128((__m256i)value);
+  __m128i words = _mm_packs_epi32(low, _mm256_extracti128_si256((__m256i)value, 1));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm_packs_epi16(words, words));
+#else
+  for (int i = 0; i < kLanes; ++i) to[i] = static_cast<int8_t>(value[i]);
+#endif
+}
+
 // Sums of neighbouring pairs.
 inline IntVec add_pairs(ShortVec value) {
 #if defined(__AVX2__) && !defined(__AVX512F__)

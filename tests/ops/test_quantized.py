@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from omnirt import _core, ops
-from omnirt.formats import FORMATS, STEP, Quantized, empty, pack, unpack
+from omnirt.formats import FORMATS, STEP, Format, Quantized, empty, pack, unpack
 
 SHAPES = [(1, 1), (7, 5), (16, 32), (33, 130), (50, 288), (256, 256)]
 FORMAT_NAMES = list(FORMATS)
@@ -90,7 +90,7 @@ def test_rounds_to_the_nearest(randn, name):
 
 @every_format
 @every_shape
-@pytest.mark.parametrize("rows", [1, 2, 3, 4, 7, 16, 33])
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 7, 16, 101])
 def test_product_is_within_the_bound(isa, randn, name, shape, rows):
     weight, x, bias = quantized(randn, name, shape), randn(rows, shape[1]), randn(shape[0])
     exact_weight = weight.dequantize().double()
@@ -103,7 +103,7 @@ def test_product_is_within_the_bound(isa, randn, name, shape, rows):
 
 @every_format
 def test_does_not_depend_on_threads_or_neighbours(agree, randn, name):
-    weight, x = quantized(randn, name, (1100, 300)), randn(6, 300)
+    weight, x = quantized(randn, name, (1100, 600)), randn(101, 600)
     before = _core.cores()
     results = []
     for cores in (1, 2):
@@ -111,8 +111,18 @@ def test_does_not_depend_on_threads_or_neighbours(agree, randn, name):
         results.append(ops.linear(x, weight))
     _core.set_cores(before)
     assert torch.equal(*results)
-    for row in range(6):
-        assert torch.equal(ops.linear(x[row : row + 1], weight)[0], results[0][row])
+    for rows in (slice(0, 1), slice(1, 3), slice(3, 7), slice(90, 101)):
+        assert torch.equal(ops.linear(x[rows], weight), results[0][rows])
+
+
+@pytest.mark.parametrize("group", [96, 512, 640, 1024, None])
+@pytest.mark.parametrize("rows", [1, 7])
+def test_any_group(isa, randn, group, rows):
+    with ops.use("reference"):
+        weight = ops.quantize(randn(20, 1100), Format(4, group, zero_point=True))
+    x = randn(rows, 1100)
+    want = rounded(x)[0] @ weight.dequantize().double().T
+    torch.testing.assert_close(ops.linear(x, weight).double(), want, atol=2e-4, rtol=1e-5)
 
 
 @every_format
