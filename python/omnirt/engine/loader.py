@@ -64,7 +64,7 @@ def load_models(
         raise InputError(f"dtype={dtype!r}: use one of {', '.join(map(repr, DTYPES))}")
     precisions = Precisions.of(quantization)
     checkpoint.verify(talker=talker)
-    _refuse_twice(checkpoint, precisions)
+    _refuse_twice(checkpoint, precisions, quantization)
     spoken = SPEECH if sound else SPEECH[:1]
     text, speech = checkpoint.bytes("thinker"), sum(map(checkpoint.bytes, spoken))
     if not talker:
@@ -79,12 +79,14 @@ def load_models(
         return _build(checkpoint, talker, talker and sound, DTYPES[dtype], precisions, bar)
 
 
-def _refuse_twice(checkpoint: Checkpoint, precisions: Precisions) -> None:
+def _refuse_twice(
+    checkpoint: Checkpoint, precisions: Precisions, quantization: str | Mapping[str, str]
+) -> None:
     specs = expected_tensors(checkpoint.config)
     for name in checkpoint.quantized:
-        part = part_of(name, specs[name].shape)
-        fix = f"this checkpoint's {name} is quantized already; leave {part!r} out"
-        require(part not in precisions.formats, "quantization", dict(precisions.formats), fix)
+        free = part_of(name, specs[name].shape) not in precisions.formats
+        fix = f"this checkpoint's {name} is quantized already; name other parts only, or none"
+        require(free, "quantization", quantization, fix)
 
 
 def _build(
