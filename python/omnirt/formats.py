@@ -135,13 +135,18 @@ def pack(weight: Integers) -> Quantized:
     words = values.unflatten(0, (-1, PANEL)).unflatten(2, (-1, QUAD)).transpose(1, 2)
     if weight.format.bits == 4:  # [panels, K/4, 16, 4]
         words = words[:, ::2] | words[:, 1::2] << 4
-    zeros = None
-    if weight.zeros is not None:
-        half = _panels(weight.zeros).unflatten(2, (2, PANEL // 2))
+    data = words.flatten(2).contiguous()
+    return with_groups(weight.format, (n, k), data, weight.scales, weight.zeros)
+
+
+def with_groups(
+    format: Format, shape: tuple[int, int], data: Tensor, scales: Tensor, zeros: Tensor | None
+) -> Quantized:
+    """A weight whose data is in panels already. scales, zeros: in rows, as of ``Integers``."""
+    if zeros is not None:
+        half = _panels(zeros).unflatten(2, (2, PANEL // 2))
         zeros = (half[:, :, 0] | half[:, :, 1] << 4).contiguous()
-    return Quantized(
-        weight.format, (n, k), words.flatten(2).contiguous(), _panels(weight.scales), zeros
-    )
+    return Quantized(format, shape, data, _panels(scales), zeros)
 
 
 def unpack(weight: Quantized) -> Integers:

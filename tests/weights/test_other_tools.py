@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from layouts import dequantized, random_weight
-from omnirt.formats import FORMATS
+from omnirt.formats import FORMATS, unpack
 from omnirt.weights.awq import Awq
 from omnirt.weights.gptq import Gptq
 
@@ -46,12 +46,10 @@ def linear(q, z, s) -> torch.nn.Linear:
 
 def check(layout, packed, q, z, s) -> None:
     tensors = {f"a.{name}": t for name, t in packed.named_buffers()}
-    rows = layout.integers("a.weight", *([SHAPE] if isinstance(layout, Gptq) else []), tensors)
+    rows = unpack(layout.read("a.weight", SHAPE, tensors))
     assert torch.equal(rows.values, torch.from_numpy(q))
     assert torch.equal(rows.scales, torch.from_numpy(s))
-    assert torch.equal(
-        layout.read("a.weight", SHAPE, tensors).dequantize(), dequantized(q, z, s, GROUP)
-    )
+    assert torch.equal(rows.dequantize(), dequantized(q, z, s, GROUP))
 
 
 @pytest.mark.parametrize("symmetric", [True, False])

@@ -10,7 +10,7 @@ from omnirt.weights.awq import Awq
 from omnirt.weights.gptq import Gptq, gptq_tensors
 from omnirt.weights.quantized_files import Packed, restore, store
 
-SHAPES = [(8, 128), (24, 264), (40, 96)]
+SHAPES = [(8, 128), (24, 264), (40, 96), (1048, 64)]
 every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
 every_group = pytest.mark.parametrize("group", [32, 128])
 

@@ -13,17 +13,17 @@ w = (q - z) * s.
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from omnirt.errors import CheckpointError
-from omnirt.formats import Format, Integers, Quantized, pack
+from omnirt.formats import Format, Quantized, with_groups
 
 from .gptq import part_name
-from .nibbles import PER_WORD, spread
+from .nibbles import PER_WORD, chunks_by_outputs, spread
 from .quantized_files import Tensors
 from .tensor_spec import TensorSpec
 
-_PLACES = (0, 4, 1, 5, 2, 6, 3, 7)  # of the outputs 0..7 in a word
+_OUTPUTS = (0, 2, 4, 6, 1, 3, 5, 7)  # of the nibbles of a word
+_PLACES = [_OUTPUTS.index(output) for output in range(PER_WORD)]
 
 
 @dataclass(frozen=True)
@@ -48,15 +48,9 @@ class Awq:
         return ()
 
     def read(self, name: str, shape: tuple[int, int], tensors: Tensors) -> Quantized:
-        return pack(self.integers(name, tensors))
-
-    def integers(self, name: str, tensors: Tensors) -> Integers:
-        """The weight in rows."""
-        values, zeros = (_rows(tensors[part_name(name, part)]) for part in ("qweight", "qzeros"))
-        return Integers(
-            self.format, values, tensors[part_name(name, "scales")].T.contiguous(), zeros
+        qweight, qzeros, scales = (
+            tensors[part_name(name, part)] for part in ("qweight", "qzeros", "scales")
         )
-
-
-def _rows(words: Tensor) -> Tensor:  # int32 [K, N/8] -> uint8 [N, K]
-    return spread(words)[..., _PLACES].flatten(1).T.contiguous()
+        zeros = spread(qzeros)[..., _PLACES].flatten(1).T
+        data = chunks_by_outputs(qweight, _OUTPUTS)
+        return with_groups(self.format, shape, data, scales.T, zeros)

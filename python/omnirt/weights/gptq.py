@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from omnirt.errors import CheckpointError
-from omnirt.formats import MIDDLE, Format, Integers, Quantized, pack
+from omnirt.formats import MIDDLE, Format, Integers, Quantized, with_groups
 
-from .nibbles import PER_WORD, gather, spread
+from .nibbles import PER_WORD, chunks_by_inputs, gather, spread
 from .quantized_files import Tensors
 from .tensor_spec import TensorSpec
 
@@ -53,26 +53,21 @@ class Gptq:
         return () if self.desc_act else (part_name(name, "g_idx"),)
 
     def read(self, name: str, shape: tuple[int, int], tensors: Tensors) -> Quantized:
-        return pack(self.integers(name, shape, tensors))
-
-    def integers(self, name: str, shape: tuple[int, int], tensors: Tensors) -> Integers:
-        """The weight in rows. Raises CheckpointError for groups out of order, and for zero-points
-        other than 8 in symmetric files."""
+        """Raises CheckpointError for groups out of order, and for zero-points other than 8 in
+        symmetric files."""
         self._check_order(name, shape[1], tensors)
-        zeros = spread(tensors[part_name(name, "qzeros")]).flatten(1).T
+        qweight, qzeros, scales = (
+            tensors[part_name(name, part)] for part in ("qweight", "qzeros", "scales")
+        )
+        zeros = spread(qzeros).flatten(1).T
         zeros = zeros if self.v2 else (zeros + 1) & 15
         if not self.format.zero_point and (zeros != MIDDLE).any():
             raise CheckpointError(
                 f"{part_name(name, 'qzeros')}: holds other zero-points than {MIDDLE}, though "
                 "quantization_config.sym is true; set it to false"
             )
-        values = spread(tensors[part_name(name, "qweight")])  # [K/8, N, 8]
-        return Integers(
-            self.format,
-            values.transpose(0, 1).flatten(1),
-            tensors[part_name(name, "scales")].T.contiguous(),
-            zeros.contiguous() if self.format.zero_point else None,
-        )
+        kept = zeros if self.format.zero_point else None
+        return with_groups(self.format, shape, chunks_by_inputs(qweight), scales.T, kept)
 
     def _check_order(self, name: str, inputs: int, tensors: Tensors) -> None:
         order = part_name(name, "g_idx")
