@@ -36,7 +36,7 @@ inline void gemv_tile(const Linear& a, const T* weight, int64_t first_row, int64
 // Outputs [first, last) of B rows.
 template <int B, class T>
 inline void gemv_rows(const Linear& a, const T* weight, int64_t row, int64_t first, int64_t last) {
-  constexpr int kTile = B == 1 ? 8 : B == 4 ? 3 : 4;  // enough sums in flight, all in registers
+  constexpr int kTile = B == 4 ? 3 : 4;  // enough sums in flight, all in registers
   int64_t n = first;
   for (; n + kTile <= last; n += kTile) gemv_tile<B, kTile>(a, weight, row, n);
   for (; n < last; ++n) gemv_tile<B, 1>(a, weight, row, n);

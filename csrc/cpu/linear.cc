@@ -4,8 +4,9 @@
 namespace omni::OMNI_ISA {
 namespace {
 
-constexpr int64_t kGemvRows = 8;              // more rows than this are worth packing weights for
-constexpr int64_t kGemvChunkBytes = 1 << 17;  // of weights: a few microseconds of reading
+constexpr int64_t kGemvRows = 8;  // more rows than this are worth packing weights for
+constexpr int64_t kMinRows = 72, kMaxRows = 1536;  // of a chunk
+constexpr int64_t kGemvChunkBytes = 1 << 17;       // of weights: a few microseconds of reading
 
 void add_bias(const Linear& a, int64_t row, int64_t row_end, int64_t col, int64_t col_end) {
   if (a.bias.data == nullptr) return;
@@ -29,11 +30,18 @@ void gemv(const Linear& a, const T* weight, Team& team) {
   });
 }
 
+// Rows that share a packed block before it is packed again: many, but chunks for every core.
+int64_t rows_of_chunk(const Linear& a, int64_t across, int cores) {
+  int64_t down = larger(ceil_div(a.rows, kMaxRows), ceil_div(4 * cores, across));
+  int64_t rows = larger(kMinRows, ceil_div(a.rows, down));
+  return ceil_div(rows, kBlockRows) * kBlockRows;
+}
+
 template <class T>
 void gemm(const Linear& a, const T* weight, Team& team) {
-  int64_t across = ceil_div(a.n, kCols);
-  team.run(static_cast<int>(across * ceil_div(a.rows, kRows)), [&](int chunk) {
-    int64_t row = chunk / across * kRows, row_end = smaller(a.rows, row + kRows);
+  int64_t across = ceil_div(a.n, kCols), rows = rows_of_chunk(a, across, team.cores());
+  team.run(static_cast<int>(across * ceil_div(a.rows, rows)), [&](int chunk) {
+    int64_t row = chunk / across * rows, row_end = smaller(a.rows, row + rows);
     int64_t col = chunk % across * kCols, col_end = smaller(a.n, col + kCols);
     gemm_block(a, weight, row, row_end, col, col_end);
     add_bias(a, row, row_end, col, col_end);

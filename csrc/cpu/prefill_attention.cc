@@ -6,7 +6,7 @@ namespace omni::OMNI_ISA {
 namespace {
 
 constexpr int64_t kTile = 64;         // cached rows that are scored together
-constexpr int64_t kQueries = 96;      // (row, head) pairs of one chunk
+constexpr int64_t kQueries = 96;      // (row, head) pairs of one chunk, in whole tiles
 constexpr int64_t kPad = 2 * kLanes;  // panels are whole tiles wide
 
 // The buffers of one chunk: about 200 KiB for heads of 128.
@@ -24,12 +24,9 @@ void multiply_panels(const float* x, int64_t pairs, int64_t depth, const float* 
                      int64_t panel_size, bool fresh, float* out, int64_t cols) {
   for (int64_t c = 0; c < cols; c += kTileCols) {
     const float* panel = panels + c / kTileCols * panel_size;
-    int64_t r = 0, width = smaller(kTileCols, cols - c);
-    for (; r + kTileRows <= pairs; r += kTileRows)
-      gemm_tile<kTileRows>(x + r * depth, depth, panel, depth, fresh, out + r * cols + c, cols,
-                           width);
-    gemm_tail(pairs - r, x + r * depth, depth, panel, depth, fresh, out + r * cols + c, cols,
-              width);
+    for (int64_t r = 0; r < pairs; r += kTileRows)
+      gemm_tile(x + r * depth, depth, panel, depth, fresh, out + r * cols + c, cols, pairs - r,
+                cols - c);
   }
 }
 

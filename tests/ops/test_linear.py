@@ -16,9 +16,9 @@ def test_equals_reference(agree, randn, dtype, rows, n, k):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("rows", [1, 400])
+@pytest.mark.parametrize("rows", [1, 200])
 def test_several_chunks(agree, randn, dtype, rows):
-    agree("linear", randn(rows, 2050), randn(150, 2050, dtype=dtype), None, atol=1e-3)
+    agree("linear", randn(rows, 2050), randn(290, 2050, dtype=dtype), None, atol=1e-3)
 
 
 def test_leading_axes(agree, randn):
@@ -31,12 +31,6 @@ def test_a_row_does_not_depend_on_its_neighbours(isa, randn, dtype):
     whole = ops.linear(x, weight)
     for row in range(8):
         assert torch.equal(ops.linear(x[row : row + 1], weight)[0], whole[row])
-
-
-def test_many_float32_rows_in_cpp(isa, randn):
-    x, weight, out = randn(20, 70), randn(33, 70), torch.empty(20, 33)
-    _core.linear(x, weight, None, out)
-    torch.testing.assert_close(out, x @ weight.T, atol=1e-4, rtol=1e-5)
 
 
 def test_takes_numpy(randn):
