@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from omnirt import ops
 from omnirt.cli import main
@@ -219,3 +220,33 @@ def test_a_disk_that_fills_up_keeps_what_is_done(checkpoint, tmp_path, monkeypat
     quantize(str(checkpoint("tiny")), str(tmp_path / "made"), PARTS)
     assert 10**6 - left[0] == len(list((tmp_path / "made").glob("*.safetensors"))) - 4
     Checkpoint.open(tmp_path / "made").verify()
+
+
+def test_a_part_that_is_not_there_is_refused(checkpoint, tmp_path):
+    source = shutil.copytree(checkpoint("tiny"), tmp_path / "text")
+    config = json.loads((source / "config.json").read_text())
+    (source / "config.json").write_text(json.dumps(config | {"enable_audio_output": False}))
+    tensors = load_file(source / "model.safetensors")
+    save_file({n: t for n, t in tensors.items() if "thinker." in n}, source / "model.safetensors")
+    with pytest.raises(InputError, match="has no such part, leave it out"):
+        quantize(str(source), str(tmp_path / "made"), PARTS)
+    quantize(str(source), str(tmp_path / "made"), {"thinker": "int4"})
+    Checkpoint.open(tmp_path / "made").verify(talker=False)
+
+
+def test_two_runs_do_not_write_the_same(checkpoint, tmp_path, monkeypatch):
+    from omnirt.quantization import work
+
+    write, told = work.write_shard, []
+
+    def again(path, tensors):
+        if not told:
+            told.append("")
+            with pytest.raises(InputError, match="another run is writing it") as refused:
+                quantize(str(checkpoint("tiny")), str(tmp_path / "made"), PARTS)
+            told.append(str(refused.value))
+        write(path, tensors)
+
+    monkeypatch.setattr(work, "write_shard", again)
+    quantize(str(checkpoint("tiny")), str(tmp_path / "made"), PARTS)
+    assert len(told) == 2

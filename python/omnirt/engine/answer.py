@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from omnirt.ops import state
+from omnirt.types import require
 from omnirt.weights.model_config import ModelConfig
 
 from .buffers import RING_ROWS, Buffers, Track, new_track, speech_track
@@ -18,7 +19,10 @@ from .request import Request, Sampling
 
 
 def answer(models: Models, config: ModelConfig, request: Request) -> tuple[list[int], list[int]]:
-    """tokens: with the stop id, if one came; codes: without. At most RING_ROWS tokens."""
+    """tokens: with the stop id, if one came; codes: without. InputError for too long a text."""
+    most = request.thinker.max_new_tokens
+    fits = request.voice is None or most <= RING_ROWS
+    require(fits, "max_new_tokens", most, f"with speech use {RING_ROWS} at most")
     buffers = _buffers(models, config, request)
     thinker, talker = initial_states(request, 0)
     for _ in prefill(models, buffers, request, 0, thinker, talker):

@@ -21,7 +21,7 @@ def compare(full: Study, other: Study) -> dict[str, float]:
     pairs = [(full.readings[name], reading) for name, reading in other.readings.items()]
     found = _along(full.lm_head, other.lm_head, ((a.text, b.text) for a, b in pairs), "text")
     found |= _free("text", ((a.said.tokens, b.said.tokens) for a, b in pairs))
-    spoken = [(a, b) for a, b in pairs if a.speech is not None]
+    spoken = [(a, b) for a, b in pairs if a.audio is not None and b.audio is not None]
     if not spoken:
         return found
     heads = full.codec_head, other.codec_head

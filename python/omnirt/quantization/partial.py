@@ -28,6 +28,16 @@ class Partial:
         view = WeightsView(self._weight)
         return view.scope(prefix) if prefix else view
 
+    def stored_bytes(self, name: str) -> int:
+        """Size of a weight in the source."""
+        return sum(tensor.nbytes for tensor in self._source.sources(name))
+
+    def bytes(self, name: str) -> int:
+        """Size of a weight in the new files."""
+        if self._plan.layout(name) is None:
+            return self.stored_bytes(name)
+        return sum(spec.nbytes for spec in self._plan.tensors(name).values())
+
     def release(self, names: Iterable[str]) -> None:
         """Give the memory of the source's weights back; they are read again if asked for."""
         for name in names:

@@ -13,7 +13,7 @@ from omnirt.errors import InputError
 from omnirt.types import require
 from omnirt.weights.checkpoint import Checkpoint
 from omnirt.weights.model_config import read_json
-from omnirt.weights.precisions import Precisions
+from omnirt.weights.precisions import Precisions, part_of
 from omnirt.weights.quantization_config import QuantizationConfig
 
 from .calibrate import Calibration
@@ -45,17 +45,16 @@ def quantize(
     """
     checkpoint, plan = _checked(source, quantization, method, calibration)
     run = _describe(checkpoint, plan, method, calibration)
-    work = Work(Path(target), run, len(plan.units))
     partial = Partial(checkpoint, plan)
-    calibrated = None
-    if calibration is not None:
-        speaks = any(name.startswith("talker.") for name in plan.formats)
-        kept = work.folder / "replies.json"
-        samples = collect(checkpoint, Path(calibration), speaks, kept)
-        partial.release(plan.weights)
-        calibrated = Calibration(plan.config, partial, samples)
-    _write_units(work, plan, partial, method, calibrated)
-    _finish(work, plan, checkpoint)
+    with Work(Path(target), run, len(plan.units)) as work:
+        calibrated = None
+        if calibration is not None:
+            speaks = any(name.startswith("talker.") for name in plan.formats)
+            samples = collect(checkpoint, Path(calibration), speaks, work.kept)
+            partial.release(plan.weights)
+            calibrated = Calibration(plan.config, partial, samples)
+        _write_units(work, plan, partial, method, calibrated)
+        _finish(work, plan, partial, checkpoint)
 
 
 def _checked(
@@ -75,7 +74,11 @@ def _checked(
     if checkpoint.config.quantization != QuantizationConfig():
         raise InputError(f"SRC={source!r}: is quantized already; start from the full checkpoint")
     checkpoint.verify(talker=checkpoint.config.talker is not None)
-    return checkpoint, Plan(checkpoint.config, precisions)
+    plan = Plan(checkpoint.config, precisions)
+    there = {part_of(name, spec.shape) for name, spec in plan.weights.items()}
+    absent = sorted(precisions.formats.keys() - there)
+    require(not absent, "quantization", absent, f"SRC={source!r} has no such part, leave it out")
+    return checkpoint, plan
 
 
 def _describe(checkpoint: Checkpoint, plan: Plan, method: str, calibration: str | None) -> dict:
@@ -99,8 +102,9 @@ def _write_units(
     work: Work, plan: Plan, partial: Partial, method: str, calibration: Calibration | None
 ) -> None:
     done = {i for i in range(len(plan.units)) if work.verified(i)}
-    sizes = [sum(plan.weights[name].nbytes for name in unit.names) for unit in plan.units]
-    _check_room(work, plan, [unit for i, unit in enumerate(plan.units) if i not in done])
+    sizes = [sum(map(partial.stored_bytes, unit.names)) for unit in plan.units]
+    missing = [unit for i, unit in enumerate(plan.units) if i not in done]
+    _check_room(work, sum(partial.bytes(name) for unit in missing for name in unit.names))
     with tqdm(desc="quantizing", total=sum(sizes), unit="B", unit_scale=True, disable=None) as bar:
         for i, unit in enumerate(plan.units):
             if i not in done:
@@ -137,9 +141,7 @@ def _make(
     return tensors
 
 
-def _check_room(work: Work, plan: Plan, units: list[Unit]) -> None:
-    names = [name for unit in units for name in unit.names]
-    needed = sum(spec.nbytes for name in names for spec in plan.tensors(name).values())
+def _check_room(work: Work, needed: int) -> None:
     free = shutil.disk_usage(work.folder).free
     if needed > free:
         raise InputError(
@@ -148,11 +150,10 @@ def _check_room(work: Work, plan: Plan, units: list[Unit]) -> None:
         )
 
 
-def _finish(work: Work, plan: Plan, checkpoint: Checkpoint) -> None:
+def _finish(work: Work, plan: Plan, partial: Partial, checkpoint: Checkpoint) -> None:
     others = [path for path in checkpoint.path.iterdir() if path.is_file()]
     others = [path for path in others if not any(path.match(p) for p in _MADE_ANEW)]
-    tensors = [plan.tensors(name) for name in plan.weights]
-    total = sum(spec.nbytes for found in tensors for spec in found.values())
+    total = sum(map(partial.bytes, plan.weights))
     weight_map = {
         tensor: work.path(i).name
         for i, unit in enumerate(plan.units)

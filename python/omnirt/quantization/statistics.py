@@ -6,6 +6,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from omnirt.errors import EngineError
+
 SLAB = 4096  # inputs whose correlations are kept: 64 MiB of sums, seconds of factorization
 DAMPING = 0.01  # of the mean of a Gram matrix's diagonal, added to it
 
@@ -55,6 +57,11 @@ class Statistics:
 
 
 def _factor(gram: Tensor) -> Tensor:
+    if not gram.isfinite().all():
+        raise EngineError(
+            "calibration: a layer was given infinite or undefined numbers; check the source "
+            "checkpoint, or leave the conversation out that causes them"
+        )
     gram = gram.double()
     diagonal = gram.diagonal()
     damping = DAMPING * diagonal.mean()

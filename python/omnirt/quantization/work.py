@@ -2,9 +2,11 @@
 
 beside DST:  .DST.unfinished/unfinished.json   what is being made, from what
                             /sums.json         SHA-256 of the shards that are done
+                            /replies.json      what calibration listened to
                             /model/            becomes DST; config.json is written last
 """
 
+import fcntl
 import hashlib
 import json
 import logging
@@ -27,34 +29,61 @@ log = logging.getLogger("omnirt")
 
 
 class Work:
-    """The folder and what is in it. ``run`` identifies the work: it goes on only if it is equal."""
+    """The folder and what is in it, open inside of a ``with`` block, for one process at a time.
+
+    run: identifies the work, which goes on only if it is equal.
+    """
 
     def __init__(self, target: Path, run: dict, shards: int) -> None:
-        """Raises InputError if the target exists, or if other work on it is unfinished."""
+        """Raises InputError if the target exists."""
         if target.exists():
             raise InputError(f"DST={str(target)!r}: is there already; remove it or name another")
         self.target, self.shards = target, shards
         self.folder = work_folder(target)
-        self.model = self.folder / "model"
-        with self.writing():
-            self._open(run)
-        self._sums = self._read_sums()
+        self.model, self.kept = self.folder / "model", self.folder / "replies.json"
+        self._run = run
+        self._sums: dict[str, str] = {}
 
-    def _open(self, run: dict) -> None:
-        marker = self.folder / RUN_FILE
-        if not (self.folder / SUMS_FILE).exists():  # nothing is done yet
-            found = json.loads(marker.read_text()) if marker.exists() else None
-            if found != run:
-                shutil.rmtree(self.folder, ignore_errors=True)
-                self.model.mkdir(parents=True)
-                _write(marker, json.dumps(run, indent=1))
-        found = json.loads(marker.read_text())
-        if found != run:
-            names = ", ".join(sorted(n for n in run if found.get(n) != run[n]))
+    def __enter__(self) -> "Work":
+        """Raises InputError if other work on the target is unfinished, or goes on."""
+        with self.writing():
+            self.model.mkdir(parents=True, exist_ok=True)
+            self._marker = (self.folder / RUN_FILE).open("a+", encoding="utf-8")
+        try:
+            self._join()
+        except BaseException:
+            self._marker.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._marker.close()
+
+    def _join(self) -> None:
+        """Take the lock, and up what is done."""
+        name = f"DST={str(self.target)!r}"
+        try:
+            fcntl.flock(self._marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{name}: another run is writing it; wait for it or end it") from None
+        sums = self.folder / SUMS_FILE
+        self._sums = json.loads(sums.read_text()) if sums.exists() else {}
+        self._marker.seek(0)
+        found = self._marker.read()
+        other = self._differences(json.loads(found)) if found else []
+        if other and self._sums:
             raise InputError(
-                f"DST={str(self.target)!r}: unfinished with another choice of {names}; give the "
-                f"same again, or remove {self.folder}"
+                f"{name}: unfinished with another choice of {', '.join(other)}; give the same "
+                f"again, or remove {self.folder}"
             )
+        if other or not found:
+            self.kept.unlink(missing_ok=True)
+            self._marker.truncate(0)
+            self._marker.write(json.dumps(self._run, indent=1))
+            self._marker.flush()
+
+    def _differences(self, found: dict) -> list[str]:
+        return sorted(key for key in self._run if found.get(key) != self._run[key])
 
     def path(self, shard: int) -> Path:
         """The file of shard 0, 1, ..."""
@@ -99,10 +128,6 @@ class Work:
                 f"DST={str(self.target)!r}: {error.strerror}; give it room or rights and the same "
                 f"command again: what is done is kept in {self.folder}"
             ) from error
-
-    def _read_sums(self) -> dict[str, str]:
-        path = self.folder / SUMS_FILE
-        return json.loads(path.read_text()) if path.exists() else {}
 
 
 def _write(path: Path, text: str) -> None:

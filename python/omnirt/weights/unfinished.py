@@ -12,6 +12,5 @@ def work_folder(target: Path) -> Path:
 
 def is_unfinished(path: Path) -> bool:
     """Whether ``path`` is to become a checkpoint, or is what is there of one so far."""
-    if not path.name:
-        return False
-    return any((f / RUN_FILE).exists() for f in (work_folder(path), path, path.parent))
+    begun = path.name and not path.exists() and (work_folder(path) / RUN_FILE).exists()
+    return bool(begun) or any((folder / RUN_FILE).exists() for folder in (path, path.parent))
