@@ -202,6 +202,29 @@ def test_no_room_is_told_before_anything_is_written(checkpoint, tmp_path, monkey
         quantize(str(checkpoint("tiny")), str(tmp_path / "made"), PARTS)
 
 
+@pytest.fixture
+def small_disk(tmp_path):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("may not mount a small disk")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_small_disk_fills_up(checkpoint, small_disk, monkeypatch):
+    plenty = shutil.disk_usage(small_disk)._replace(free=1 << 40)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: plenty)
+    with pytest.raises(InputError, match="No space left on device; give it room"):
+        quantize(str(checkpoint("tiny")), str(small_disk / "made"), PARTS)
+    assert [p.name for p in small_disk.iterdir()] == [".made.unfinished"]
+    with pytest.raises(CheckpointError, match="is not finished"):
+        Checkpoint.open(small_disk / "made")
+
+
 def test_a_disk_that_fills_up_keeps_what_is_done(checkpoint, tmp_path, monkeypatch):
     from omnirt.quantization import work
 
