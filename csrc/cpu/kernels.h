@@ -22,6 +22,13 @@ struct Linear {
   int64_t rows, n, k;
 };
 
+// Reads `parts` equal ranges one after the other per core: what memory can do at best.
+struct ReadMemory {
+  const uint8_t* data;  // [bytes]
+  int32_t* out;         // [parts]: the exclusive or of what each holds
+  int64_t bytes, parts;
+};
+
 struct RmsNorm {
   const float* x;      // [rows, dim]
   const float* delta;  // [rows, dim] or null: added to x before the norm
@@ -194,6 +201,7 @@ struct PhiloxUniform {
 // clang-format off
 #define OMNI_KERNELS(X)                  \
   X(linear, Linear)                      \
+  X(read_memory, ReadMemory)             \
   X(rms_norm, RmsNorm)                   \
   X(layer_norm, LayerNorm)               \
   X(silu_mul, SiluMul)                   \

@@ -9,5 +9,6 @@ from omnirt.formats import Format, Quantized, empty
 def quantize(weight: Tensor, format: Format) -> Quantized:
     """weight: float32 or bfloat16 [N, K]."""
     out = empty(format, tuple(weight.shape))
+    _core.use_huge_pages(out.data)
     _core.quantize(weight.contiguous(), out)
     return out
