@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "python" / "omnirt"
-LEAVES = {"errors", "types", "config", "formats"}
+LEAVES = {"errors", "types", "config", "formats", "kv_rows"}
 MODELS = ("thinker", "talker", "token2wav")
 CONFIGS = {f"{model}.config" for model in MODELS}
 
@@ -23,6 +23,7 @@ ALLOWED = {
     "types": set(),
     "config": set(),
     "formats": set(),
+    "kv_rows": set(),
     "ops": {"_core"},
     "nn": {"ops", "_core"},
     "thinker": {"nn", "ops"},

@@ -92,14 +92,23 @@ def test_means_its_dequantized_values(checkpoint, tmp_path, name, format):
         assert (quantized.thinker.audio_encoder([mel]) - heard).norm() / heard.norm() < 0.05
 
 
-def greedy(folder: Path) -> list[int]:
+def greedy(folder: Path, **quantization: str) -> list[int]:
     """Text by the reference backend, in float32."""
     opened = Checkpoint.open(folder)
-    models = load_models(opened, False, "float32", {})
+    models = load_models(opened, False, "float32", quantization)
     prompt = build_prompt(QUESTION, Processor.from_folder(folder))
     options = Options(thinker=SamplingParams(temperature=0, max_new_tokens=16))
     with ops.use("reference"), torch.inference_mode():
         return answer(models, opened.config, Defaults.of(models).request(prompt, options))[0]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_an_int8_cache_of_keys_and_values(checkpoint, name):
+    choice = {"kv_cache": "int8"}
+    small = reply(checkpoint(name), dtype="float32", quantization=choice)
+    assert small.token_ids == greedy(checkpoint(name), **choice)
+    models = load_models(Checkpoint.open(checkpoint(name)), True, "float32", choice)
+    assert models.cache_dtype == torch.int8
 
 
 @pytest.mark.parametrize("name", ["tiny", "tiny-7b"])

@@ -35,6 +35,13 @@ class Check {
     if (!ok) fail(argument, tensor, spec);
   }
 
+  // Says what size a letter stands for, where no argument's shape has it as it is.
+  void let(std::string_view letter, int64_t size) {
+    if (!bind(letter, size))
+      require(false, std::string(letter) + " is " + std::to_string((*this)[letter]) +
+                         ", expected " + std::to_string(size));
+  }
+
   // The size that a letter was found to have.
   int64_t operator[](std::string_view letter) const {
     for (const auto& [known, size] : sizes_)

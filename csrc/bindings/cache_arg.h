@@ -7,19 +7,32 @@
 
 namespace omni::bindings {
 
-// tables: int32 "S W", or "W" for one sequence. Binds P, G (key heads), Z (page), D and W.
+// The head size of rows that take `size` elements of a cache.
+inline int64_t head_dim(DType dtype, int64_t size) {
+  constexpr int64_t kBlockBytes = kCacheBlock + sizeof(float);
+  return dtype == DType::i8 ? size - (size + kBlockBytes - 1) / kBlockBytes * sizeof(float) : size;
+}
+
+// tables: int32 "S W", or "W" for one sequence. Binds P, G (key heads), Z (page), R (a row), D and
+// W.
 inline Cache cache_of(Check& check, const char* tables_name, const char* tables_spec,
                       const Arg& tables, const Arg& k_pages, const Arg& v_pages) {
-  check("k_pages", k_pages.tensor, "P G Z D", {DType::f32, DType::bf16});
-  check("v_pages", v_pages.tensor, "P G Z D", {k_pages.tensor.dtype});
+  check("k_pages", k_pages.tensor, "P G Z R", {DType::f32, DType::bf16, DType::i8});
+  check("v_pages", v_pages.tensor, "P G Z R", {k_pages.tensor.dtype});
+  check.let("D", head_dim(k_pages.tensor.dtype, check["R"]));
   check(tables_name, tables.tensor, tables_spec, {DType::i32});
   check.require(check["D"] <= kMaxHeadDim && check["D"] % 2 == 0,
                 "head size D=" + std::to_string(check["D"]) + ", expected an even size up to " +
                     std::to_string(kMaxHeadDim));
-  return {k_pages.tensor.data,  v_pages.tensor.data,
-          k_pages.tensor.dtype, tables.tensor.as<const int32_t>(),
-          check["G"],           check["Z"],
-          check["D"],           check["W"]};
+  return {k_pages.tensor.data,
+          v_pages.tensor.data,
+          k_pages.tensor.dtype,
+          tables.tensor.as<const int32_t>(),
+          check["G"],
+          check["Z"],
+          check["D"],
+          check["R"],
+          check["W"]};
 }
 
 // That the first `length` cached rows of a table lie in pages that exist.

@@ -9,12 +9,13 @@ constexpr int kGroup = 8;      // query heads that share one read of the cache
 
 // scores[g][t] = scale * q[g] . keys[t]
 template <int G, class T>
-void score_tile(const float* q, const T* keys, int64_t count, int64_t dim, float scale,
+void score_tile(const float* q, const CachedRows<T>& keys, int64_t count, float scale,
                 float (&scores)[G][kTile]) {
+  int64_t dim = keys.dim;
   for (int64_t t = 0; t < count; ++t) {
     Vec acc[G] = {};
     sweep(dim, [&](int64_t i, auto lanes) {
-      Vec key = load(keys + t * dim + i, lanes);
+      Vec key = keys(t, i, lanes);
       for (int g = 0; g < G; ++g) acc[g] += key * load(q + g * dim + i, lanes);
     });
     for (int g = 0; g < G; ++g) scores[g][t] = sum(acc[g]) * scale;
@@ -23,13 +24,13 @@ void score_tile(const float* q, const T* keys, int64_t count, int64_t dim, float
 
 // out[g] = out[g] * factor[g] + sum over t of weights[g][t] * values[t]
 template <int G, class T>
-void blend_tile(const float (&weights)[G][kTile], const float (&factor)[G], const T* values,
-                int64_t count, int64_t dim, float* out, int64_t stride) {
-  sweep(dim, [&](int64_t i, auto lanes) {
+void blend_tile(const float (&weights)[G][kTile], const float (&factor)[G],
+                const CachedRows<T>& values, int64_t count, float* out, int64_t stride) {
+  sweep(values.dim, [&](int64_t i, auto lanes) {
     Vec acc[G];
     for (int g = 0; g < G; ++g) acc[g] = load(out + g * stride + i, lanes) * factor[g];
     for (int64_t t = 0; t < count; ++t) {
-      Vec value = load(values + t * dim + i, lanes);
+      Vec value = values(t, i, lanes);
       for (int g = 0; g < G; ++g) acc[g] += weights[g][t] * value;
     }
     for (int g = 0; g < G; ++g) store(out + g * stride + i, acc[g], lanes);
@@ -54,10 +55,9 @@ void attend(const Stretch& at, const float* q, float* partial, int64_t stride) {
     int64_t count = smaller(smaller(kTile, left_in_page), at.end - t);
     int64_t row = cached_row(cache, at.slot, t, at.head);
     float scores[G][kTile], factor[G];
-    score_tile<G>(q, static_cast<const T*>(cache.k) + row, count, cache.dim, scale, scores);
+    score_tile<G>(q, CachedRows<T>(cache, cache.k, row), count, scale, scores);
     for (int g = 0; g < G; ++g) factor[g] = take_tile(state[g], scores[g], count);
-    blend_tile<G>(scores, factor, static_cast<const T*>(cache.v) + row, count, cache.dim,
-                  partial + 2, stride);
+    blend_tile<G>(scores, factor, CachedRows<T>(cache, cache.v, row), count, partial + 2, stride);
     t += count;
   }
   for (int g = 0; g < G; ++g) {
@@ -111,10 +111,9 @@ void paged_attention(const PagedAttention& a, Team& team) {
       float* partial = a.partial + (row * a.splits + split) * stride;
       const float* q = a.q + row * cache.dim;
       int64_t heads = smaller(kGroup, group - g);
-      if (cache.dtype == DType::bf16)
-        attend_group<bf16>(heads, at, q, partial, a.splits * stride);
-      else
-        attend_group<float>(heads, at, q, partial, a.splits * stride);
+      with_cached(cache.dtype, [&](auto element) {
+        attend_group<decltype(element)>(heads, at, q, partial, a.splits * stride);
+      });
     }
   });
   for (int64_t row = 0; row < a.batch * a.heads; ++row)

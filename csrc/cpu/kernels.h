@@ -119,12 +119,16 @@ struct Rope {
 };
 
 // The cached keys and values of one layer, and which pages belong to whom.
+// Values of an int8 cache that share a scale. A row is dim values, then a float32 for each block of
+// them: outliers of one channel, which keys have (arXiv 2402.02750), spoil no more than a block.
+constexpr int64_t kCacheBlock = 32;
+
 struct Cache {
-  void* k;                // [pages, kv_heads, page, dim]
-  void* v;                // [pages, kv_heads, page, dim]
+  void* k;                // [pages, kv_heads, page, row]
+  void* v;                // [pages, kv_heads, page, row]
   DType dtype;            // of both
   const int32_t* tables;  // [slots, table_width]: page numbers in order
-  int64_t kv_heads, page, dim, table_width;
+  int64_t kv_heads, page, dim, row, table_width;
 };
 
 struct RopeAppend {

@@ -9,13 +9,14 @@ constexpr int64_t kTile = 64;         // cached rows that are scored together
 constexpr int64_t kQueries = 96;      // (row, head) pairs of one chunk, in whole tiles
 constexpr int64_t kPad = 2 * kLanes;  // panels are whole tiles wide
 
-// The buffers of one chunk: about 200 KiB for heads of 128.
+// The buffers of one chunk: about 230 KiB for heads of 128.
 struct Block {
   alignas(64) float q[kQueries * kMaxHeadDim];             // [pairs, dim], scaled
   alignas(64) float sums[kQueries * kMaxHeadDim];          // [pairs, dim]
   alignas(64) float scores[kQueries * kTile];              // [pairs, kTile]
   alignas(64) float keys[kTile * kMaxHeadDim];             // panels [kTile / kPad][dim][kPad]
   alignas(64) float values[kTile * (kMaxHeadDim + kPad)];  // panels [dim / kPad][kTile][kPad]
+  alignas(64) float rows[kTile * kMaxHeadDim];             // cached ones, widened
   Running state[kQueries];
 };
 
@@ -31,21 +32,28 @@ void multiply_panels(const float* x, int64_t pairs, int64_t depth, const float* 
 }
 
 // panels[c][t][:] = values[t][c * kTileCols ..], widened; rows beyond count are zero.
-template <class T>
-void widen_values(const T* values, int64_t count, int64_t dim, float* panels) {
+void widen_values(const float* values, int64_t count, int64_t dim, float* panels) {
   for (int64_t c = 0; c < dim; c += kTileCols)
     for (int64_t t = 0; t < kTile; ++t)
       for (int64_t i = 0; i < kTileCols; ++i)
         panels[(c * kTile) + t * kTileCols + i] =
-            t < count && c + i < dim ? widen(values[t * dim + c + i]) : 0.f;
+            t < count && c + i < dim ? values[t * dim + c + i] : 0.f;
+}
+
+template <class T>
+void widen_rows(const CachedRows<T>& rows, int64_t count, float* out) {
+  for (int64_t t = 0; t < count; ++t)
+    sweep(rows.dim,
+          [&](int64_t i, auto lanes) { store(out + t * rows.dim + i, rows(t, i, lanes), lanes); });
 }
 
 template <class T>
 void load_tile(const Cache& cache, int64_t row, int64_t count, Block& block) {
-  const T* keys = static_cast<const T*>(cache.k) + row;
+  widen_rows(CachedRows<T>(cache, cache.k, row), count, block.rows);
   for (int64_t c = 0; c < kTile; c += kTileCols)
-    pack(keys + c * cache.dim, cache.dim, count - c, cache.dim, block.keys + c * cache.dim);
-  widen_values(static_cast<const T*>(cache.v) + row, count, cache.dim, block.values);
+    pack(block.rows + c * cache.dim, cache.dim, count - c, cache.dim, block.keys + c * cache.dim);
+  widen_rows(CachedRows<T>(cache, cache.v, row), count, block.rows);
+  widen_values(block.rows, count, cache.dim, block.values);
 }
 
 // Hides what lies after each pair's own row, then folds the tile into the running softmax.
@@ -106,10 +114,8 @@ void attend_rows(const PrefillAttention& a, int64_t row, int64_t rows, int64_t h
   for (int64_t t = 0; t < end;) {
     int64_t count = smaller(smaller(kTile, cache.page - t % cache.page), end - t);
     int64_t at = cached_row(cache, 0, t, head);
-    if (cache.dtype == DType::bf16)
-      load_tile<bf16>(cache, at, count, block);
-    else
-      load_tile<float>(cache, at, count, block);
+    with_cached(cache.dtype,
+                [&](auto element) { load_tile<decltype(element)>(cache, at, count, block); });
     attend_tile(block, cache, rows * group, group, a.start + row, t, count);
     t += count;
   }

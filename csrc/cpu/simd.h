@@ -23,6 +23,7 @@ using Vec = float __attribute__((vector_size(OMNI_VECTOR_BYTES)));
 using IntVec = int32_t __attribute__((vector_size(OMNI_VECTOR_BYTES)));
 using BitVec = uint32_t __attribute__((vector_size(OMNI_VECTOR_BYTES)));
 using HalfVec = uint16_t __attribute__((vector_size(OMNI_VECTOR_BYTES / 2)));
+using QuarterVec = int8_t __attribute__((vector_size(OMNI_VECTOR_BYTES / 4)));
 
 // How many lanes of a vector a memory access touches.
 struct Full {};
@@ -33,6 +34,7 @@ struct Part {
 inline Vec splat(float value) { return value - Vec{}; }  // x - 0 folds to x, x + 0 does not
 
 inline float widen(float value) { return value; }
+inline float widen(int8_t value) { return value; }
 inline float widen(bf16 value) {
   return __builtin_bit_cast(float, static_cast<uint32_t>(value.bits) << 16);
 }
@@ -59,6 +61,18 @@ inline Vec load(const bf16* from, Full = {}, float /*rest*/ = 0) {
   HalfVec half;
   memcpy(&half, from, sizeof(half));
   return (Vec)(extend(half) << 16);
+}
+
+inline Vec load(const int8_t* from, Full = {}, float /*rest*/ = 0) {
+  QuarterVec bytes;
+  memcpy(&bytes, from, sizeof(bytes));
+#if defined(__AVX512F__)
+  return (Vec)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32((__m128i)bytes));
+#elif defined(__AVX2__)
+  return (Vec)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_set1_epi64x((int64_t)bytes)));
+#else
+  return __builtin_convertvector(bytes, Vec);
+#endif
 }
 
 template <class T>

@@ -50,9 +50,9 @@ class OmniRuntime:
         loads neither Talker nor Token2Wav, replies are text only. threads: cores to use, all by
         default. max_sessions: requests that run at once. context: tokens of prompt and reply, the
         model's own limit by default. quantization: "int8" or "int4" for everything, or by part, as
-        in {"thinker": "int4", "talker": "int8", "token2wav": "int8"}; the parts and their formats
-        are those of ``omnirt.weights.precisions``. Raises InputError for an option, CheckpointError
-        for a checkpoint that cannot be used.
+        in {"thinker": "int4", "talker": "int8", "token2wav": "int8", "kv_cache": "int8"}; the parts
+        and their formats are those of ``omnirt.weights.precisions``. Raises InputError for an
+        option, CheckpointError for a checkpoint that cannot be used.
         """
         require(device in DEVICES, "device", device, "this build runs on the CPU: 'auto' or 'cpu'")
         environment = Environment.read()

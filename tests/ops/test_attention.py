@@ -4,15 +4,16 @@ import pytest
 import torch
 
 from omnirt import ops
+from omnirt.kv_rows import decode, encode
 from omnirt.ops.state import KV_LEN, SLOT, new_states
 
-DTYPES = [torch.float32, torch.bfloat16]
+DTYPES = [torch.float32, torch.bfloat16, torch.int8]
 HEADS = [(1, 1, 8), (6, 2, 20), (7, 1, 128), (10, 1, 64)]  # query heads, key heads, size
 
 
 def cache(randn, kv_heads: int, dim: int, page: int, pages: int, dtype: torch.dtype) -> list:
-    """k_pages and v_pages [pages, kv_heads, page, dim]."""
-    return [randn(pages, kv_heads, page, dim, dtype=dtype) for _ in range(2)]
+    """k_pages and v_pages [pages, kv_heads, page, row]."""
+    return [encode(randn(pages, kv_heads, page, dim), dtype) for _ in range(2)]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -21,6 +22,18 @@ def test_kv_write(agree, randn, dtype, start):
     k, v = randn(70, 2, 18), randn(70, 2, 18)
     table_row = torch.randperm(12, generator=torch.Generator().manual_seed(1)).int()
     agree("kv_write", k, v, table_row, start, *cache(randn, 2, 18, 8, 12, dtype), atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("dim", [1, 31, 64, 100])
+def test_int8_rows_are_near(randn, dim):
+    rows = randn(7, dim) * torch.logspace(-3, 3, 7)[:, None]
+    rows[3] = 0
+    rows[4, 0] *= 300  # an outlier spoils its block only
+    back = decode(encode(rows, torch.int8), dim)
+    for block, near in zip(rows.split(32, 1), back.split(32, 1), strict=True):
+        bound = block.abs().amax(1, keepdim=True) / 254 * 1.001
+        assert ((block - near).abs() <= bound).all()
+    assert (decode(encode(torch.full((1, dim), torch.inf), torch.int8), dim).isnan()).all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -69,6 +82,18 @@ def test_prefill_ends_like_decode(isa, randn):
     states[:, KV_LEN] = 78
     last = ops.paged_attention(q[-1:], states, table[None], *pages)
     torch.testing.assert_close(ops.prefill_attention(q, table, 70, *pages)[-1:], last)
+
+
+def test_an_int8_cache_is_near_a_float_one(isa, randn):
+    states, table = new_states(1), torch.arange(4, dtype=torch.int32)[None]
+    states[:, KV_LEN] = 200
+    q, rows = randn(1, 4, 64), [randn(4, 2, 64, 64) for _ in range(2)]
+    exact, near = (
+        ops.paged_attention(q, states, table, *(encode(r, dtype) for r in rows))
+        for dtype in (torch.float32, torch.int8)
+    )
+    assert not torch.equal(exact, near)
+    assert (exact - near).norm() < 0.01 * exact.norm()
 
 
 @pytest.mark.parametrize("boundaries", [[0, 10], [0, 3, 6, 9, 10], [0, 1, 2, 6, 10]])

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from omnirt import ops
+from omnirt.kv_rows import decode, encode
 from omnirt.ops.state import KV_LEN, POSITION, SLOT, new_states
 
 
@@ -41,6 +42,19 @@ def test_rope_append(agree, randn, dtype, dim):
     # one bfloat16 step: the last bit of a rotated float32 may round the other way
     rtol = 1e-2 if dtype == torch.bfloat16 else 1e-5
     agree("rope_append", q, k, v, *angles, states, tables, k_pages, v_pages, rtol=rtol)
+
+
+def test_rope_append_to_int8(isa, randn):
+    states, tables = new_states(1), torch.tensor([[1, 0]], dtype=torch.int32)
+    states[:, KV_LEN] = 5
+    q, k, v = randn(1, 6, 40), randn(1, 2, 40), randn(1, 2, 40)
+    angles = [randn(1, 20) for _ in range(2)]
+    pages = [encode(torch.zeros(2, 2, 4, 40), torch.int8) for _ in range(2)]
+    ops.rope_append(q, k, v, *angles, states, tables, *pages)
+    cached = [decode(p[0, :, 1], 40) for p in pages]  # row 5 is the second of page 0
+    # half a step of the block, and a last bit of the rotated value that may round the other way
+    torch.testing.assert_close(cached[0], ops.rope(k, *angles)[0], atol=0.03, rtol=0)
+    torch.testing.assert_close(cached[1], decode(encode(v[0], torch.int8), 40))
 
 
 def test_refuses_a_cache_that_is_full(randn):

@@ -23,6 +23,7 @@ log = logging.getLogger("omnirt")
 
 SPEECH = ("talker", "token2wav")
 DTYPES = {"auto": None, "float32": torch.float32, "bfloat16": torch.bfloat16}
+CACHE_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.int8}
 # What a step hardly touches; where it lies in mapped files it leaves memory between prompts.
 RARE = ("thinker.audio_tower", "thinker.visual", "thinker.model.embed_tokens")
 
@@ -105,7 +106,7 @@ def _build(
         Talker(config.talker, weights.scope("talker")) if talker else None,
         token2wav,
         {name: voice.bos_token for name, voice in checkpoint.speakers.items()} if talker else {},
-        dtype or _cache_dtype(checkpoint),
+        CACHE_DTYPES.get(precisions.kv_cache) or dtype or _cache_dtype(checkpoint),
         [t for name in weights.mapped if _is_rare(name) for t in weights.mapped[name]],
     )
     models.rest()

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from omnirt import _core
 from omnirt.config import DecoderConfig
+from omnirt.kv_rows import row_size
 
 PAGE = 64  # rows of a page: 16 KiB of keys for one bfloat16 head of 128
 
@@ -15,7 +16,8 @@ PAGE = 64  # rows of a page: 16 KiB of keys for one bfloat16 head of 128
 class KvCache:
     """Pages per layer and one block table for all layers.
 
-    layers[i]: (k_pages, v_pages), each [pages, kv_heads, PAGE, head_dim] of ``dtype``.
+    layers[i]: (k_pages, v_pages), each [pages, kv_heads, PAGE, row] of ``dtype``: float32, bfloat16
+    or int8; ``kv_rows`` says what a row is.
     tables: int32 [slots, pages of the longest sequence].
     """
 
@@ -24,7 +26,7 @@ class KvCache:
     ) -> None:
         """tokens: rows of the pool; longest: rows that one sequence may have."""
         pages = -(-tokens // PAGE)
-        shape = (pages, config.num_kv_heads, PAGE, config.head_dim)
+        shape = (pages, config.num_kv_heads, PAGE, row_size(config.head_dim, dtype))
         self.layers = [
             (torch.empty(shape, dtype=dtype), torch.empty(shape, dtype=dtype))
             for _ in range(config.num_layers)

@@ -4,6 +4,7 @@ import torch
 
 from omnirt.config import DecoderConfig
 from omnirt.formats import Format, parts
+from omnirt.kv_rows import row_size
 
 from .model_config import ModelConfig
 from .names import PARTS, expected_tensors, in_part
@@ -51,8 +52,9 @@ def memory_plan(
         vocoder = dict(weights)["token2wav.code2wav_bigvgan_model"]
         rows.append(("vocoder, added by its fast convolutions", vocoder * GROWTH_PERCENT // 100))
         held += rows[-1][1]
+    cached = torch.int8 if precisions.kv_cache == "int8" else dtype
     for name, decoder, tokens in caches:
-        per_token = kv_bytes_per_token(decoder, dtype)
+        per_token = kv_bytes_per_token(decoder, cached)
         label = f"{name} KV, {sessions} x {tokens} tokens of {per_token} bytes"
         rows.append((label, sessions * tokens * per_token))
         held += rows[-1][1]
@@ -65,7 +67,8 @@ def memory_plan(
 
 def kv_bytes_per_token(decoder: DecoderConfig, dtype: torch.dtype) -> int:
     """Keys and values of one token in all layers."""
-    return 2 * decoder.num_layers * decoder.num_kv_heads * decoder.head_dim * dtype.itemsize
+    row = row_size(decoder.head_dim, dtype) * dtype.itemsize
+    return 2 * decoder.num_layers * decoder.num_kv_heads * row
 
 
 def _weights(

@@ -36,6 +36,7 @@ PARTS = {
     "talker.codec_head": ("talker.codec_head", "talker.thinker_to_talker_proj"),
 }
 TOKEN2WAV = "token2wav"  # no weights in these formats, but a precision of its products
+KV_CACHE = "kv_cache"  # of both decoders
 _FOLLOWS = ("thinker.lm_head",)  # takes its decoder's INT4; the others take INT8 then
 
 
@@ -51,11 +52,12 @@ def part_of(name: str, shape: tuple[int, ...]) -> str | None:
 class Precisions:
     """formats: part -> a key of FORMATS; parts that are absent stay as they are stored.
 
-    token2wav: one of types.PRECISIONS, None where nothing was said.
+    token2wav, kv_cache: one of types.PRECISIONS, None where nothing was said.
     """
 
     formats: Mapping[str, str]
     token2wav: str | None = None
+    kv_cache: str | None = None
 
     @classmethod
     def of(cls, quantization: str | Mapping[str, str]) -> "Precisions":
@@ -73,7 +75,7 @@ class Precisions:
             _check(part, value)
             formats |= {p: _default(p, value) for p in PARTS if in_part(p, part)}
         named = {part: value for part, value in quantization.items() if part in PARTS}
-        return cls(formats | named, quantization.get(TOKEN2WAV))
+        return cls(formats | named, quantization.get(TOKEN2WAV), quantization.get(KV_CACHE))
 
     def format(self, name: str, shape: tuple[int, ...]) -> Format | None:
         """What to quantize the weight ``name`` to, None to leave it."""
@@ -86,11 +88,11 @@ def _default(part: str, format: str) -> str:
 
 
 def _check(part: str, value: str) -> None:
-    if part == TOKEN2WAV:
+    if part in (TOKEN2WAV, KV_CACHE):
         known = ", ".join(map(repr, PRECISIONS))
         require(value in PRECISIONS, f"quantization[{part!r}]", value, f"use one of {known}")
         return
-    parts = ", ".join(map(repr, (*PARTS, TOKEN2WAV)))
+    parts = ", ".join(map(repr, (*PARTS, TOKEN2WAV, KV_CACHE)))
     require(part in PARTS, "quantization", part, f"its parts are: {parts}")
     _check_format(f"quantization[{part!r}]", value)
 

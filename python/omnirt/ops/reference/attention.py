@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from omnirt.kv_rows import decode, encode
 from omnirt.ops.state import KV_LEN, SLOT
 
 
@@ -12,20 +13,21 @@ def kv_write(
 ) -> None:
     """Write rows start..start+T of a sequence into its pages.
 
-    k, v: float32 [T, Hkv, D]; table_row: int32 [pages]; k_pages, v_pages: [P, Hkv, page, D].
+    k, v: float32 [T, Hkv, D]; table_row: int32 [pages]; k_pages, v_pages: [P, Hkv, page, R],
+    R elements a row: D, or for int8 those of ``kv_rows``.
     """
     at = torch.arange(start, start + k.shape[0])
     size = k_pages.shape[2]
     pages, offsets = table_row[at // size].long(), at % size
-    k_pages[pages, :, offsets] = k.to(k_pages.dtype)
-    v_pages[pages, :, offsets] = v.to(v_pages.dtype)
+    k_pages[pages, :, offsets] = encode(k, k_pages.dtype)
+    v_pages[pages, :, offsets] = encode(v, v_pages.dtype)
 
 
-def _gather(pages: Tensor, table_row: Tensor, length: int) -> Tensor:
+def _gather(pages: Tensor, table_row: Tensor, length: int, dim: int) -> Tensor:
     """The first ``length`` cached rows of a sequence, float32 [Hkv, length, D]."""
     count = -(-length // pages.shape[2])
     rows = pages[table_row[:count].long()].transpose(0, 1)  # [Hkv, count, page, D]
-    return rows.flatten(1, 2)[:, :length].float()
+    return decode(rows.flatten(1, 2)[:, :length], dim)
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -43,7 +45,7 @@ def prefill_attention(
     q: float32 [T, H, D], already rotated; the rows' own k, v are in the cache. Returns [T, H, D].
     """
     length = start + q.shape[0]
-    k, v = _gather(k_pages, table_row, length), _gather(v_pages, table_row, length)
+    k, v = (_gather(pages, table_row, length, q.shape[2]) for pages in (k_pages, v_pages))
     visible = torch.arange(length) <= torch.arange(start, length)[:, None]
     return _attend(q.transpose(0, 1), k, v, visible).transpose(0, 1)
 
@@ -58,7 +60,7 @@ def paged_attention(
     out = []
     for row, state in zip(q, states.tolist(), strict=True):
         table, length = tables[state[SLOT]], state[KV_LEN] + 1
-        k, v = _gather(k_pages, table, length), _gather(v_pages, table, length)
+        k, v = (_gather(pages, table, length, q.shape[2]) for pages in (k_pages, v_pages))
         out.append(_attend(row[:, None], k, v)[:, 0])
     return torch.stack(out)
 

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from omnirt.kv_rows import encode
 from omnirt.ops.state import KV_LEN, POSITION, SLOT
 
 
@@ -48,12 +49,12 @@ def rope_append(
     """Rotate q and k of one decode step and append k, v to the paged cache.
 
     q: float32 [B, H, D]; k, v: [B, Hkv, D]; cos, sin: [B, D/2]; tables: int32 [slots, pages];
-    k_pages, v_pages: [P, Hkv, page, D]. Returns the rotated q.
+    k_pages, v_pages: [P, Hkv, page, R] (see ``kv_write``). Returns the rotated q.
     """
     k = rope(k, cos, sin)
     size = k_pages.shape[2]
     for b, state in enumerate(states.tolist()):
         page, offset = tables[state[SLOT], state[KV_LEN] // size], state[KV_LEN] % size
-        k_pages[page, :, offset] = k[b].to(k_pages.dtype)
-        v_pages[page, :, offset] = v[b].to(v_pages.dtype)
+        k_pages[page, :, offset] = encode(k[b], k_pages.dtype)
+        v_pages[page, :, offset] = encode(v[b], v_pages.dtype)
     return rope(q, cos, sin)
