@@ -3,12 +3,14 @@
     python bench/linear_speed.py --rows 1 4 16 512 --threads 1 2
 
 One pass takes one decoder layer's seven weights, and as many more layers as make 256 MB. GB/s count
-the weights' bytes; the share is that of the fastest plain read of 256 MB in the same run.
+the weights' bytes; medians; the share is that of a plain read of 256 MB between the passes.
 """
 
 import argparse
+import json
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from statistics import median
 
 import torch
@@ -44,7 +46,7 @@ def seconds(run: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def measure(precision: str, rows: int, threads: list[int], turns: int) -> None:
+def measure(precision: str, rows: int, threads: list[int], turns: int) -> Iterator[dict]:
     layers = weights(precision, rows)
     inputs = {k: torch.randn(rows, k) for k in (HIDDEN, MLP)}
     memory = torch.empty(READ, dtype=torch.uint8)
@@ -57,16 +59,16 @@ def measure(precision: str, rows: int, threads: list[int], turns: int) -> None:
         reads, passes = [], []
         for _ in range(turns):
             reads.append(seconds(lambda parts=parts: _core.read_memory(memory, parts)))
-            passes.append(
-                seconds(lambda: [ops.linear(inputs[w.shape[1]], w) for w in layers]),
-            )
-        rate = sum(w.nbytes for w in layers) / median(passes) / 1e9
-        read, best = READ / median(reads) / 1e9, READ / min(reads) / 1e9
-        print(
-            f"{precision:9} {rows:4} rows {count} threads: read {read:5.1f} (best {best:5.1f}) GB/s, "
-            f"weights {rate:5.1f} GB/s, {rate / read:4.0%}, {work / median(passes) / 1e9:4.0f} Gop/s",
-            flush=True,
-        )
+            passes.append(seconds(lambda: [ops.linear(inputs[w.shape[1]], w) for w in layers]))
+        yield {
+            "precision": precision,
+            "rows": rows,
+            "threads": count,
+            "read GB/s": READ / median(reads) / 1e9,
+            "weights GB/s": sum(w.nbytes for w in layers) / median(passes) / 1e9,
+            "share of read": sum(w.nbytes for w in layers) / READ * median(reads) / median(passes),
+            "Gop/s": work / median(passes) / 1e9,
+        }
 
 
 def main() -> None:
@@ -78,7 +80,9 @@ def main() -> None:
     args = parser.parse_args()
     for precision in args.precision:
         for rows in args.rows:
-            measure(precision, rows, args.threads, args.turns)
+            for row in measure(precision, rows, args.threads, args.turns):
+                sys.stdout.write(json.dumps(row) + "\n")
+                sys.stdout.flush()
 
 
 if __name__ == "__main__":

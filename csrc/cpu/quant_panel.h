@@ -28,23 +28,30 @@ inline void for_spans(const Quantized& weight, F&& f) {
 template <class Format, int B, int P>
 inline void block_products(const uint8_t* data, int64_t stride, const int8_t* const (&x)[B],
                            IntVec (&out)[B][P][kOutputVecs]) {
+  constexpr int kInputs = 4 * Format::kQuads;  // of a chunk
   typename Format::Sums sums[B][P][kOutputVecs] = {};
+  auto add_chunk = [&](int i, int p) {
+    const uint8_t* chunk = data + p * stride + i / kInputs * kChunk;
+    if (P == 1 && Format::kAhead > 0) __builtin_prefetch(chunk + Format::kAhead);
+    ByteVec weights[Format::kQuads][kOutputVecs];
+    for (int v = 0; v < kOutputVecs; ++v)
+      for (int quad = 0; quad < Format::kQuads; ++quad)
+        weights[quad][v] = Format::unpack(load_bytes(chunk + v * sizeof(ByteVec)), quad);
+    for (int b = 0; b < B; ++b)
+      for (int quad = 0; quad < Format::kQuads; ++quad) {
+        ByteVec four = splat4(x[b] + i + 4 * quad);
+        for (int v = 0; v < kOutputVecs; ++v)
+          sums[b][p][v] = Format::add(sums[b][p][v], weights[quad][v], four);
+      }
+  };
+  if constexpr (P == 1) {
 #pragma GCC unroll 2  // more would not fit the registers
-  for (int i = 0; i < kBlockInputs; i += 4 * Format::kQuads, data += kChunk)
-    for (int p = 0; p < P; ++p) {
-      if (P == 1 && Format::kAhead > 0) __builtin_prefetch(data + Format::kAhead);
-      ByteVec weights[Format::kQuads][kOutputVecs];
-      for (int v = 0; v < kOutputVecs; ++v)
-        for (int quad = 0; quad < Format::kQuads; ++quad)
-          weights[quad][v] =
-              Format::unpack(load_bytes(data + p * stride + v * sizeof(ByteVec)), quad);
-      for (int b = 0; b < B; ++b)
-        for (int quad = 0; quad < Format::kQuads; ++quad) {
-          ByteVec four = splat4(x[b] + i + 4 * quad);
-          for (int v = 0; v < kOutputVecs; ++v)
-            sums[b][p][v] = Format::add(sums[b][p][v], weights[quad][v], four);
-        }
-    }
+    for (int i = 0; i < kBlockInputs; i += kInputs) add_chunk(i, 0);
+  } else {
+#pragma GCC unroll 1
+    for (int i = 0; i < kBlockInputs; i += kInputs)
+      for (int p = 0; p < P; ++p) add_chunk(i, p);
+  }
   for (int b = 0; b < B; ++b)
     for (int p = 0; p < P; ++p)
       for (int v = 0; v < kOutputVecs; ++v) out[b][p][v] = Format::total(sums[b][p][v]);
