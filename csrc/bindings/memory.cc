@@ -1,6 +1,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include <cerrno>
 #include <cstdint>
 #include <system_error>
@@ -48,6 +52,13 @@ void read_memory(const Arg& data, const Arg& out) {
          {data, out});
 }
 
+// glibc keeps freed blocks of up to 32 MB for itself; nothing else has this call or this need.
+void return_freed() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
 }  // namespace
 
 void register_memory(pybind11::module_& m) {
@@ -61,6 +72,7 @@ void register_memory(pybind11::module_& m) {
   m.def("read_memory", &read_memory,
         "Reads all of data, a part at a time per core; out: what each part adds up to, bit by bit",
         pybind11::arg("data"), pybind11::arg("out"));
+  m.def("return_freed", &return_freed, "Gives memory that was freed back to the system.");
 }
 
 }  // namespace omni::bindings

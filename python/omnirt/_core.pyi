@@ -32,6 +32,9 @@ def use_huge_pages(tensor: Tensor) -> None:
 def read_memory(data: Tensor, out: Tensor) -> None:
     """Read uint8 [bytes] in parts; out: int32 [parts], the exclusive or of the words of each."""
 
+def return_freed() -> None:
+    """Give memory that was freed back to the system, where the C library would keep it."""
+
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor) -> None: ...
 def rms_norm(x: Tensor, weight: Tensor, eps: float, out: Tensor) -> None: ...
 def add_rms_norm(

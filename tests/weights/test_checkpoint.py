@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from memory import resident
 from omnirt import _core
 from omnirt.errors import CheckpointError
 from omnirt.weights.checkpoint import Checkpoint, read_config
@@ -261,14 +262,3 @@ def test_released_pages_leave_memory_and_come_back(checkpoint):
     _core.release_pages(tensor)
     assert held - resident(folder) >= tensor.nbytes - 2 * 4096
     assert torch.equal(tensor, before)
-
-
-def resident(folder: Path) -> int:
-    """Bytes of a folder's mapped files that are in memory."""
-    total, ours = 0, False
-    for line in Path("/proc/self/smaps").read_text().splitlines():
-        if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
-            ours = str(folder) in line
-        elif ours and line.startswith("Rss:"):
-            total += 1024 * int(line.split()[1])
-    return total

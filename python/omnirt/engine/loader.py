@@ -14,7 +14,7 @@ from omnirt.thinker.model import Thinker
 from omnirt.token2wav.model import Token2Wav
 from omnirt.types import require
 from omnirt.weights.checkpoint import Checkpoint
-from omnirt.weights.names import expected_tensors, in_part
+from omnirt.weights.names import expected_tensors
 from omnirt.weights.precisions import Precisions, part_of
 
 from .loading import Loading, release
@@ -24,15 +24,13 @@ log = logging.getLogger("omnirt")
 SPEECH = ("talker", "token2wav")
 DTYPES = {"auto": None, "float32": torch.float32, "bfloat16": torch.bfloat16}
 CACHE_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.int8}
-# What a step hardly touches; where it lies in mapped files it leaves memory between prompts.
-RARE = ("thinker.audio_tower", "thinker.visual", "thinker.model.embed_tokens")
 
 
 @dataclass(frozen=True)
 class Models:
     """The parts of one checkpoint. talker and token2wav are None when speech is off.
 
-    cache_dtype: of keys and values. rare: mapped weights of ``RARE``.
+    cache_dtype: of keys and values. rare: mapped weights that only prompts need.
     """
 
     thinker: Thinker
@@ -99,33 +97,27 @@ def _build(
     bar: tqdm,
 ) -> Models:
     config, weights = checkpoint.config, Loading(checkpoint, precisions, dtype, bar)
-    # First, so that its files and its packed copies are in memory together before the rest is.
+    # First, so that what it takes to make its packed copies is free again before the rest is read.
     token2wav = _token2wav(checkpoint, precisions, bar) if sound else None
-    models = Models(
+    return Models(
         Thinker(config.thinker, weights.scope("thinker")),
         Talker(config.talker, weights.scope("talker")) if talker else None,
         token2wav,
         {name: voice.bos_token for name, voice in checkpoint.speakers.items()} if talker else {},
         CACHE_DTYPES.get(precisions.kv_cache) or dtype or _cache_dtype(checkpoint),
-        [t for name in weights.mapped if _is_rare(name) for t in weights.mapped[name]],
+        weights.rare,
     )
-    models.rest()
-    return models
 
 
 def _token2wav(checkpoint: Checkpoint, precisions: Precisions, bar: tqdm) -> Token2Wav:
     config = checkpoint.config
     precision = precisions.token2wav or config.quantization.token2wav or "float32"
-    sound = Loading(checkpoint, precisions, torch.float32, bar).scope("token2wav")
+    sound = Loading(checkpoint, precisions, torch.float32, bar, passing=True).scope("token2wav")
     model = Token2Wav(config.token2wav, sound, checkpoint.speakers, precision=precision)
     model.prepare()
     # Its models hold packed copies and hardly touch the files again.
     release([checkpoint[name] for name in checkpoint.names("token2wav")])
     return model
-
-
-def _is_rare(name: str) -> bool:
-    return any(in_part(name, part) for part in RARE)
 
 
 def _cache_dtype(checkpoint: Checkpoint) -> torch.dtype:

@@ -52,8 +52,7 @@ def prefill(
     prompt, thinker = request.prompt, models.thinker
     speaks = request.voice is not None
     length = len(prompt.input_ids)
-    x, is_media = yield from thinker.embed_prompt(prompt)  # [L, E], [L]
-    models.rest()
+    x, is_media = yield from thinker.embed_prompt(prompt, models.rest)  # [L, E], [L]
     positions = prompt_positions(models.thinker, prompt)  # [3, L + 2]
     yield
     track = buffers.thinker

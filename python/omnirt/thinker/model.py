@@ -3,7 +3,7 @@
 Qwen2.5-Omni technical report, arXiv 2503.20215.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import numpy as np
 import torch
@@ -37,10 +37,13 @@ class Thinker:
     def embed(self, ids: Tensor) -> Tensor:  # int64 [T] -> float32 [T, E]
         return ops.embed(ids, self.table)
 
-    def embed_prompt(self, prompt: PromptInputs) -> Generator[None, None, tuple[Tensor, Tensor]]:
+    def embed_prompt(
+        self, prompt: PromptInputs, rest: Callable[[], None] = lambda: None
+    ) -> Generator[None, None, tuple[Tensor, Tensor]]:
         """Embeddings with encoded media in their places; yields between pieces of media.
 
-        Returns x: float32 [L, E] and is_media: bool [L].
+        rest: called when an encoder has done its part. Returns x: float32 [L, E] and is_media:
+        bool [L].
         """
         ids = torch.from_numpy(prompt.input_ids)
         x = self.embed(ids)
@@ -56,6 +59,7 @@ class Thinker:
                 x[places[start : start + len(rows)]] = rows
                 start += len(rows)
                 yield
+            rest()
         return x, is_media
 
     def _hear(self, mel: list[np.ndarray]) -> Iterator[Tensor]:

@@ -2,7 +2,7 @@
 
 A file may hold a weight ``X.weight`` in one of three layouts, each a ``Layout``: packed as the
 kernels read it (here), GPTQ's (``gptq``), AutoAWQ's (``awq``). The first is mapped as it is, the
-other two are repacked once when they are loaded: 10 s of one core (2.8 GHz Zen 3) for the layers
+other two are repacked once when they are loaded: 10 s of one core (Zen 3) for the layers
 of a 7B, of which a good part is the system's for fresh memory.
 """
 
