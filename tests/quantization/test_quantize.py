@@ -15,6 +15,8 @@ from safetensors.torch import load_file, save_file
 from omnirt import ops
 from omnirt.cli import main
 from omnirt.errors import CheckpointError, InputError
+from omnirt.evaluation.run import evaluate
+from omnirt.evaluation.study import Limits
 from omnirt.formats import FORMATS, Quantized
 from omnirt.quantization.run import quantize
 from omnirt.weights.checkpoint import Checkpoint
@@ -72,18 +74,19 @@ def test_gptq_readers_find_their_keys(checkpoint, tmp_path, thinker, method):
 
 @pytest.mark.parametrize("method", ["gptq", "awq"])
 def test_calibrated_methods_are_closer_to_the_full_model(checkpoint, questions, tmp_path, method):
-    """Of the first layers' products with their own inputs; see test_algorithms for how much."""
-    source = checkpoint("tiny")
+    """On a question that calibration did not hear, text and speech; both parts in INT4."""
+    (questions / "b.txt").write_text("Tell me a story about a horse that could see the moon.")
+    unheard = tmp_path / "unheard"
+    unheard.mkdir()
+    (unheard / "c.txt").write_text("Write about the sea in winter, and how to cross it.")
+    source, lost = str(checkpoint("tiny")), {}
+    parts = {"thinker": "int4", "talker": "int4"}
     for name, folder in (("rtn", None), (method, str(questions))):
-        quantize(str(source), str(tmp_path / name), PARTS, name, folder)
-    made, plain = Checkpoint.open(tmp_path / method), Checkpoint.open(tmp_path / "rtn")
-    made.verify()
-    assert made.quantized.keys() == plain.quantized.keys()
-    for part in ("thinker", "talker"):
-        for name in ("self_attn.q_proj", "mlp.down_proj"):
-            weight = f"{part}.model.layers.1.{name}.weight"
-            difference = made.weight(weight).dequantize() - plain.weight(weight).dequantize()
-            assert difference.norm() > 0
+        quantize(source, str(tmp_path / name), parts, name, folder)
+        found = evaluate(source, str(tmp_path / name), str(unheard), limits=Limits(48, 96))
+        lost[name] = found["measures"]
+    for measure in ("text: KL (nats)", "codec: KL (nats)"):
+        assert 0 < lost[method][measure] < 0.9 * lost["rtn"][measure], measure
 
 
 KILLED = """
