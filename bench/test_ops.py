@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from omnirt import ops
+from omnirt.formats import FORMATS
 from omnirt.ops.state import KV_LEN, new_states, set_sampling
 from omnirt.ops.window import FlowWindow
 
@@ -47,6 +48,14 @@ def states() -> torch.Tensor:
 def test_linear(run, rows, dtype):
     weight = torch.randn(MLP, HIDDEN).to(dtype)
     flops = 2 * rows * weight.numel()
+    run("linear", torch.randn(rows, HIDDEN), weight, bytes=weight.nbytes, flops=flops)
+
+
+@pytest.mark.parametrize("precision", ["int8", "int4"])
+@pytest.mark.parametrize("rows", [1, 4, 64, 512])
+def test_quantized_linear(run, rows, precision):
+    weight = ops.quantize(torch.randn(MLP, HIDDEN), FORMATS[precision])
+    flops = 2 * rows * MLP * HIDDEN
     run("linear", torch.randn(rows, HIDDEN), weight, bytes=weight.nbytes, flops=flops)
 
 

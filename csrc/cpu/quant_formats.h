@@ -68,12 +68,18 @@ inline Unpacked4 cached(Int4, const uint8_t*& data, int64_t blocks, uint8_t* roo
   return {};
 }
 
+constexpr int64_t kGroupsAhead = 8;  // whose scales are asked for before they are needed
+
 // A panel's scales and zero-points, by group.
 template <class Format>
 struct Scales {
   const typename Format::Scale* scales;
   const uint8_t* zeros;  // or null
 
+  void prefetch(int64_t group) const {
+    __builtin_prefetch(scales + group * kOutputs);
+    if (zeros != nullptr) __builtin_prefetch(zeros + group * (kOutputs / 2));
+  }
   Vec scale(int64_t group, int v) const {
     return Format::scale(scales + group * kOutputs + v * kLanes);
   }

@@ -62,6 +62,7 @@ inline void block_products(const uint8_t* data, int64_t stride, const int8_t* co
 template <class Format, int B, int P>
 inline void add_span(const uint8_t* data, int64_t stride, const Scales<Format> (&scales)[P],
                      const Span& span, const Rounded* rows, float* sums) {
+  for (int p = 0; p < P; ++p) scales[p].prefetch(span.group + kGroupsAhead);
   Vec dots[B][P][kOutputVecs] = {};
   for (int64_t i = span.block; i < span.block + span.blocks; ++i) {
     const int8_t* x[B];
