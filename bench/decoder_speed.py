@@ -38,6 +38,7 @@ PRECISIONS = ("bfloat16", "int8", "int4")
 PEERS = {"bfloat16": "bf16", "int8": "Q8_0", "int4": "Q4_0"}
 PROMPT, REPLY = 512, 64  # tokens
 READ = 1 << 30  # bytes
+THREADS = (1, 2)  # a prompt takes the last
 
 
 class RandomWeights:
@@ -126,9 +127,9 @@ def read_rate(threads: int) -> float:
     return READ / timed(lambda: _core.read_memory(memory, parts), 7)
 
 
-def llama(binary: Path, model: Path, threads: int) -> dict[str, float]:
-    """Tokens a second of prompt and reply."""
-    options = f"-t {threads} -o json -r 2 -p {PROMPT} -n {REPLY}".split()
+def llama(binary: Path, model: Path, threads: int, prompt: bool) -> dict[str, float]:
+    """Tokens a second of the prompt, if that is asked for, and of the reply."""
+    options = f"-t {threads} -o json -r 1 -p {PROMPT * prompt} -n {REPLY}".split()
     command = [str(binary / "llama-bench"), "-m", str(model), *options]
     shown = subprocess.run(command, capture_output=True, text=True, check=True)
     return {
@@ -141,18 +142,19 @@ def rows(model: str, part: str, repeats: int, peer: Callable | None) -> Iterator
     """One for each precision and number of threads."""
     for precision in PRECISIONS:
         decoding = Decoding(model, part, precision)
-        for threads in (1, 2):
+        for threads in THREADS:
             use_cores(threads)
-            row = {
+            row: dict[str, object] = {
                 "precision": precision,
                 "threads": threads,
                 "bytes": decoding.bytes,
                 "read": read_rate(threads),
                 "reply": REPLY / timed(decoding.reply, repeats),
             }
-            if part == "thinker":
+            with_prompt = part == "thinker" and threads == THREADS[-1]
+            if with_prompt:
                 row["prompt"] = PROMPT / timed(decoding.prefill, repeats)
-            yield row | ({"llama.cpp": peer(precision, threads)} if peer else {})
+            yield row | ({"llama.cpp": peer(precision, threads, with_prompt)} if peer else {})
 
 
 def main() -> None:
@@ -165,8 +167,8 @@ def main() -> None:
     peer = None
     if args.llama and args.gguf:
 
-        def peer(precision: str, threads: int) -> dict[str, float]:
-            return llama(args.llama, args.gguf / f"{PEERS[precision]}.gguf", threads)
+        def peer(precision: str, threads: int, prompt: bool) -> dict[str, float]:
+            return llama(args.llama, args.gguf / f"{PEERS[precision]}.gguf", threads, prompt)
 
     result: dict[str, object] = {"machine": machine.describe()}
     for model, part in (("3b", "thinker"), ("3b", "talker"), ("7b", "talker")):
@@ -174,7 +176,9 @@ def main() -> None:
         found = rows(model, part, args.repeats, beside)
         with torch.inference_mode():
             name = f"{model} {part}"
-            result[name] = list(tqdm(found, desc=name, total=2 * len(PRECISIONS), file=sys.stderr))
+            result[name] = list(
+                tqdm(found, desc=name, total=len(THREADS) * len(PRECISIONS), file=sys.stderr)
+            )
     text = json.dumps(result, indent=2)
     if args.out:
         args.out.write_text(text + "\n")

@@ -1,7 +1,8 @@
-"""A spoken question through a full-size checkpoint: time of each stage and peak memory.
+"""A spoken question through full-size checkpoints: time of each stage and peak memory.
 
-First: python bench/write_checkpoint.py (see its help); then
-python bench/full_size.py FOLDER --out bench/results/full_size_3b.json
+First: python bench/write_checkpoint.py (see its help) and omnirt quantize; then, each checkpoint in
+a process of its own,
+python bench/full_size.py stored=FOLDER int4=FOLDER --out bench/results/full_size.json
 """
 
 import argparse
@@ -9,6 +10,7 @@ import json
 import time
 from dataclasses import asdict
 from importlib import resources
+from multiprocessing import get_context
 from pathlib import Path
 
 import machine
@@ -22,6 +24,8 @@ def measure(folder: Path, text_tokens: int, codes: int) -> dict[str, object]:
     started = time.monotonic()
     with OmniRuntime.from_pretrained(str(folder)) as runtime:
         load = time.monotonic() - started
+        loading = machine.peak_since()
+        machine.forget_peak()
         reply = runtime.generate(
             ask(audio=[question], text=["Answer in one sentence."]),
             seed=0,
@@ -30,22 +34,27 @@ def measure(folder: Path, text_tokens: int, codes: int) -> dict[str, object]:
         )
     weights = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     return {
-        "machine": machine.describe(),
         "load": load,
         "stats": asdict(reply.stats),
         "weights_bytes": weights,
-        "peak_resident_bytes": machine.peak_resident(),
+        "loading_bytes": loading,
+        "running_bytes": machine.peak_since(),
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--text-tokens", type=int, default=32)
+    parser.add_argument("models", nargs="+", metavar="NAME=FOLDER")
+    parser.add_argument("--text-tokens", type=int, default=16)
     parser.add_argument("--codes", type=int, default=51, help="50 are a second of speech")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    result = json.dumps(measure(args.folder, args.text_tokens, args.codes), indent=2)
+    models = {}
+    for word in args.models:
+        name, folder = word.split("=", 1)
+        with get_context("spawn").Pool(1) as pool:
+            models[name] = pool.apply(measure, (Path(folder), args.text_tokens, args.codes))
+    result = json.dumps({"machine": machine.describe(), "models": models}, indent=2)
     if args.out:
         args.out.write_text(result + "\n")
     print(result)  # noqa: T201

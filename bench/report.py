@@ -6,6 +6,9 @@ import re
 from pathlib import Path
 from statistics import median
 
+from report_quantized import decoders, encoders, memory
+from tables import table, where
+
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "results"
 MARK = re.compile(r"(<!-- results -->\n).*(<!-- /results -->)", re.DOTALL)
@@ -33,16 +36,6 @@ def trim(path: Path) -> None:
             ],
         }
     path.write_text(json.dumps(result, indent=1) + "\n")
-
-
-def where(result: dict) -> str:
-    m = result["machine"]
-    return f"{m['processor']}, {m['cores']} cores, {m['kernels']} kernels, torch {m['torch']}"
-
-
-def table(header: list[str], rows: list[list[str]]) -> list[str]:
-    lines = [header, ["---"] * len(header), *rows]
-    return [f"| {' | '.join(line)} |" for line in lines]
 
 
 def compared(result: dict) -> list[str]:
@@ -197,6 +190,9 @@ SECTIONS = (
     ("first_audio", first_audio),
     ("speech_speed", speech_speed),
     ("speech_distance", speech_distance),
+    ("decoder_speed", decoders),
+    ("encoder_speed", encoders),
+    ("full_size", memory),
     ("lane_gaps", gaps),
     ("inputs", front_end),
     ("ops", kernels),
