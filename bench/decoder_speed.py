@@ -108,23 +108,24 @@ class Decoding:
             self.plan.run()
 
 
-def timed(call: Callable[[], object], repeats: int) -> float:
-    """Median seconds, after one call that is not counted."""
-    times = []
+def in_turns(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Median seconds of each, one after the other, after one round that is not counted."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(repeats + 1):
-        started = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - started)
-    return median(times[1:])
+        for name, call in calls.items():
+            started = time.perf_counter()
+            call()
+            times[name].append(time.perf_counter() - started)
+    return {name: median(found[1:]) for name, found in times.items()}
 
 
-def read_rate(threads: int) -> float:
-    """Bytes a second of a plain read with huge pages, which quantized weights have too."""
+def plain_read(threads: int) -> Callable[[], object]:
+    """Reads memory with huge pages, which quantized weights have too."""
     memory = torch.empty(READ, dtype=torch.uint8)
     _core.use_huge_pages(memory)
     memory.fill_(1)
     parts = torch.empty(threads, dtype=torch.int32)
-    return READ / timed(lambda: _core.read_memory(memory, parts), 7)
+    return lambda: _core.read_memory(memory, parts)
 
 
 def llama(binary: Path, model: Path, threads: int, prompt: bool) -> dict[str, float]:
@@ -144,16 +145,18 @@ def rows(model: str, part: str, repeats: int, peer: Callable | None) -> Iterator
         decoding = Decoding(model, part, precision)
         for threads in THREADS:
             use_cores(threads)
+            calls = {"read": plain_read(threads), "reply": decoding.reply}
+            with_prompt = part == "thinker" and threads == THREADS[-1]
+            if with_prompt:
+                calls["prompt"] = decoding.prefill
+            seconds = in_turns(calls, repeats)
+            sizes = {"read": READ, "reply": REPLY, "prompt": PROMPT}
             row: dict[str, object] = {
                 "precision": precision,
                 "threads": threads,
                 "bytes": decoding.bytes,
-                "read": read_rate(threads),
-                "reply": REPLY / timed(decoding.reply, repeats),
+                **{name: sizes[name] / taken for name, taken in seconds.items()},
             }
-            with_prompt = part == "thinker" and threads == THREADS[-1]
-            if with_prompt:
-                row["prompt"] = PROMPT / timed(decoding.prefill, repeats)
             yield row | ({"llama.cpp": peer(precision, threads, with_prompt)} if peer else {})
 
 
