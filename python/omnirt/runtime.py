@@ -7,10 +7,9 @@ from types import MappingProxyType
 
 from typing_extensions import Unpack
 
-from .config import Environment
 from .engine.engine import Engine
 from .engine.loader import load_models
-from .engine.threads import use_cores, use_isa
+from .engine.threads import use_machine
 from .inputs.prompt import Processor, build_prompt
 from .inputs.tokenizer import Detokenizer
 from .options import Defaults, Options, OptionsDict
@@ -55,9 +54,7 @@ class OmniRuntime:
         option, CheckpointError for a checkpoint that cannot be used.
         """
         require(device in DEVICES, "device", device, "this build runs on the CPU: 'auto' or 'cpu'")
-        environment = Environment.read()
-        use_isa(environment.isa)
-        use_cores(environment.threads if threads is None else threads)
+        use_machine(threads)
         checkpoint = Checkpoint.open(path_or_id)
         processor = Processor.from_folder(checkpoint.path)
         limit = checkpoint.config.thinker.text.max_positions

@@ -14,7 +14,7 @@ from omnirt.weights.model_config import ModelConfig
 
 from .buffers import RING_ROWS, Buffers, Track, new_track, speech_track
 from .loader import Models
-from .prefill import initial_states, prefill
+from .prefill import end_rows, initial_states, prefill
 from .request import Request, Sampling
 
 
@@ -37,8 +37,7 @@ def answer(models: Models, config: ModelConfig, request: Request) -> tuple[list[
     if request.voice is None or len(tokens) == 1:
         return tokens, []
     talker[:, state.TEXT_ROWS] = len(tokens) - 1
-    ids = torch.tensor([models.talker.config.text_eos_id, models.talker.config.text_pad_id])
-    rows, track = models.thinker.embed(ids).unbind(), buffers.talker
+    rows, track = end_rows(models.thinker, models.talker), buffers.talker
 
     def speak() -> None:
         models.talker.decode(talker, track.cache, track.seen, track.suppress, ring, *rows)

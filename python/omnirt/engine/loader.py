@@ -23,7 +23,6 @@ log = logging.getLogger("omnirt")
 
 SPEECH = ("talker", "token2wav")
 DTYPES = {"auto": None, "float32": torch.float32, "bfloat16": torch.bfloat16}
-CACHE_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.int8}
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ def _build(
         Talker(config.talker, weights.scope("talker")) if talker else None,
         token2wav,
         {name: voice.bos_token for name, voice in checkpoint.speakers.items()} if talker else {},
-        CACHE_DTYPES.get(precisions.kv_cache) or dtype or _cache_dtype(checkpoint),
+        precisions.cache_dtype or dtype or _cache_dtype(checkpoint),
         weights.rare,
     )
 

@@ -116,6 +116,12 @@ def _start_speech(models, buffers, request, slot: int, positions: Tensor, length
     _mark(buffers.talker.seen, slot, torch.tensor(ids))
 
 
+def end_rows(thinker: Thinker, talker: Talker) -> tuple[Tensor, Tensor]:  # [E] each
+    """What the talker reads where the text has ended: once its end, then padding."""
+    ids = torch.tensor([talker.config.text_eos_id, talker.config.text_pad_id])
+    return thinker.embed(ids).unbind()
+
+
 def voice_row(thinker: Thinker, talker: Talker, speaker_id: int) -> Tensor:  # [1, E]
     """A voice's start token with the codec's padding."""
     padding = talker.embed(torch.tensor([talker.config.codec_pad_id]))

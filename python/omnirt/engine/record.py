@@ -13,6 +13,7 @@ from omnirt.types import WINDOW_BLOCKS
 
 from .buffers import Buffers
 from .loader import Models
+from .prefill import end_rows
 
 
 def record_thinker(models: Models, buffers: Buffers) -> "_core.Plan":
@@ -26,16 +27,14 @@ def record_thinker(models: Models, buffers: Buffers) -> "_core.Plan":
 
 def record_talker(models: Models, buffers: Buffers) -> "_core.Plan":
     """One talker step on ``buffers.talker.states``."""
-    track, config = buffers.talker, models.talker.config
-    ids = torch.tensor([config.text_eos_id, config.text_pad_id])
-    eos_row, pad_row = models.thinker.embed(ids).unbind()
+    track, rows = buffers.talker, end_rows(models.thinker, models.talker)
     plan = _core.Plan("talker")
     with _scratch(track), plan.recording():
         track.states[:, TEXT_ROWS] = OPEN_TEXT
         models.talker.decode(
             track.states,
             *(track.cache, track.seen, track.suppress),
-            *(buffers.ring, eos_row, pad_row),
+            *(buffers.ring, *rows),
         )
     return plan
 

@@ -12,7 +12,7 @@ from omnirt.talker.model import Talker
 from omnirt.thinker.model import Thinker
 from omnirt.types import PromptInputs
 
-from .prefill import CHUNK, prompt_positions, voice_row
+from .prefill import CHUNK, end_rows, prompt_positions, voice_row
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ def talker_rows(thinker: Thinker, talker: Talker, said: Said, read: ThinkerRows,
     ``read``, [L + n - 1, E]."""
     config, length, steps = talker.config, len(said.prompt.input_ids), len(said.codes)
     spoken = h + read.rows.masked_fill(read.is_media[:, None], 0.0)
-    eos, pad = thinker.embed(torch.tensor([config.text_eos_id, config.text_pad_id])).split(1)
-    text = torch.cat([spoken[length:], eos, pad.expand(steps, -1)])[:steps]
+    eos, pad = end_rows(thinker, talker)
+    text = torch.cat([spoken[length:], eos[None], pad.expand(steps, -1)])[:steps]
     codes = torch.tensor([config.codec_bos_id, *said.codes[:-1]][:steps], dtype=torch.int64)
     start = voice_row(thinker, talker, said.speaker_id)
     following = torch.cat([read.positions[:, :length], read.after], 1).max() + torch.arange(steps)

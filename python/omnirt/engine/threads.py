@@ -5,6 +5,7 @@ import os
 import torch
 
 from omnirt import _core
+from omnirt.config import Environment
 from omnirt.errors import InputError
 
 
@@ -19,6 +20,13 @@ def use_cores(count: int | None) -> None:
         raise InputError(f"threads={count!r}: use a positive whole number")
     _core.set_cores(usable_cores(count))
     torch.set_num_threads(usable_cores(count))
+
+
+def use_machine(threads: int | None) -> None:
+    """What the environment says of cores and instruction set; ``threads`` goes before it."""
+    environment = Environment.read()
+    use_isa(environment.isa)
+    use_cores(environment.threads if threads is None else threads)
 
 
 def thread_plan(count: int | None) -> list[str]:

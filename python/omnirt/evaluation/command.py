@@ -5,8 +5,7 @@ import json
 from pathlib import Path
 
 from omnirt import console
-from omnirt.config import Environment
-from omnirt.engine.threads import use_cores, use_isa
+from omnirt.engine.threads import use_machine
 from omnirt.errors import InputError
 
 from .run import evaluate, table
@@ -15,9 +14,7 @@ from .study import Limits
 
 def run(args: argparse.Namespace) -> None:
     """Compare as the command line says; the table goes to stdout, the rest to --json."""
-    environment = Environment.read()
-    use_isa(environment.isa)
-    use_cores(environment.threads if args.threads is None else args.threads)
+    use_machine(args.threads)
     result = evaluate(
         args.full,
         args.quantized,

@@ -3,8 +3,7 @@
 import argparse
 
 from omnirt import console
-from omnirt.config import Environment
-from omnirt.engine.threads import use_cores, use_isa
+from omnirt.engine.threads import use_machine
 from omnirt.errors import InputError
 
 from .run import quantize
@@ -12,9 +11,7 @@ from .run import quantize
 
 def run(args: argparse.Namespace) -> None:
     """Quantize as the command line says."""
-    environment = Environment.read()
-    use_isa(environment.isa)
-    use_cores(environment.threads if args.threads is None else args.threads)
+    use_machine(args.threads)
     named = {part: vars(args)[part] for part in ("thinker", "talker", "encoders", "token2wav")}
     parts = {part: format for part, format in named.items() if format is not None}
     parts |= dict(map(_part, args.part))

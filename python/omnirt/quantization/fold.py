@@ -50,10 +50,7 @@ def fold(
     folded = Folded()
     scale = find_scale([layer[_DOWN]], statistics[_DOWN], format)
     folded.columns[_DOWN], folded.rows[_UP] = scale, 1 / scale
-    for norm, names in (
-        ("input_layernorm", _ATTENTION),
-        ("post_attention_layernorm", (_GATE, _UP)),
-    ):
+    for norm, names in _AFTER_NORMS.items():
         weights = [folded.weight(name, layer[name]) for name in names]
         scale = find_scale(weights, statistics[names[0]], format)
         old = layer[f"{norm}.weight"]

@@ -6,7 +6,7 @@ from pathlib import Path
 from safetensors import safe_open
 from torch import Tensor
 
-from omnirt import _core
+from omnirt.engine.loading import release
 from omnirt.formats import Quantized
 from omnirt.weights.checkpoint import Checkpoint, WeightsView
 
@@ -41,8 +41,7 @@ class Partial:
     def release(self, names: Iterable[str]) -> None:
         """Give the memory of the source's weights back; they are read again if asked for."""
         for name in names:
-            for tensor in self._source.sources(name):
-                _core.release_pages(tensor)
+            release(self._source.sources(name))
 
     def _weight(self, name: str) -> Tensor | Quantized:
         file, layout = self._files.get(name), self._plan.layout(name)

@@ -1,6 +1,5 @@
 """Calibration's conversations: a folder's questions and the source model's own replies to them."""
 
-import itertools
 import json
 import logging
 from pathlib import Path
@@ -31,8 +30,9 @@ def collect(source: Checkpoint, folder: Path, speaks: bool, kept: Path) -> list[
     processor = Processor.from_folder(source.path)
     models = load_models(source, speaks, "auto", {}, sound=False)
     replies = json.loads(kept.read_text()) if kept.exists() else {}
-    samples = []
-    for name, messages in tqdm(ask_all(folder).items(), "listening", disable=None):
+    samples: list[Said] = []
+    rows, conversations = 0, ask_all(folder)
+    for name, messages in tqdm(conversations.items(), "listening", disable=None):
         prompt = build_prompt(messages, processor)
         options = Options(
             seed=0,
@@ -43,14 +43,12 @@ def collect(source: Checkpoint, folder: Path, speaks: bool, kept: Path) -> list[
         if name not in replies:
             replies[name] = answer(models, source.config, request)
             kept.write_text(json.dumps(replies))
+        tokens, codes = replies[name]
+        rows += len(prompt.input_ids) + len(tokens) + len(codes)
+        if samples and rows > ROWS:
+            enough = "calibration: the first %d of %d conversations are enough"
+            log.info(enough, len(samples), len(conversations))
+            break
         voice = models.speaker_ids.get(request.voice or "")
-        samples.append(Said(prompt, *replies[name], voice))
-    return _first(samples)
-
-
-def _first(samples: list[Said]) -> list[Said]:
-    sizes = [len(s.prompt.input_ids) + len(s.tokens) + len(s.codes) for s in samples]
-    count = sum(end <= ROWS for end in itertools.accumulate(sizes)) or 1
-    if count < len(samples):
-        log.info("calibration: the first %d of %d conversations are enough", count, len(samples))
-    return samples[:count]
+        samples.append(Said(prompt, tokens, codes, voice))
+    return samples

@@ -52,7 +52,7 @@ def memory_plan(
         vocoder = dict(weights)["token2wav.code2wav_bigvgan_model"]
         rows.append(("vocoder, added by its fast convolutions", vocoder * GROWTH_PERCENT // 100))
         held += rows[-1][1]
-    cached = torch.int8 if precisions.kv_cache == "int8" else dtype
+    cached = precisions.cache_dtype or dtype
     for name, decoder, tokens in caches:
         per_token = kv_bytes_per_token(decoder, cached)
         label = f"{name} KV, {sessions} x {tokens} tokens of {per_token} bytes"

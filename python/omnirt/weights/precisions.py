@@ -14,6 +14,8 @@ weights once for hundreds of rows.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
+
 from omnirt.errors import InputError
 from omnirt.formats import FORMATS, Format
 from omnirt.types import PRECISIONS, require
@@ -37,6 +39,7 @@ PARTS = {
 }
 TOKEN2WAV = "token2wav"  # no weights in these formats, but a precision of its products
 KV_CACHE = "kv_cache"  # of both decoders
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.int8}
 _FOLLOWS = ("thinker.lm_head",)  # takes its decoder's INT4; the others take INT8 then
 
 
@@ -76,6 +79,11 @@ class Precisions:
             formats |= {p: _default(p, value) for p in PARTS if in_part(p, part)}
         named = {part: value for part, value in quantization.items() if part in PARTS}
         return cls(formats | named, quantization.get(TOKEN2WAV), quantization.get(KV_CACHE))
+
+    @property
+    def cache_dtype(self) -> torch.dtype | None:
+        """Of keys and values; None where nothing was said."""
+        return None if self.kv_cache is None else _DTYPES[self.kv_cache]
 
     def format(self, name: str, shape: tuple[int, ...]) -> Format | None:
         """What to quantize the weight ``name`` to, None to leave it."""
