@@ -164,6 +164,7 @@ def test_another_choice_does_not_go_on(checkpoint, tmp_path, capsys):
         ({"thinker": "int3"}, {}, r"quantization\['thinker'\]='int3': use one of 'int8'"),
         ({"ears": "int8"}, {}, "quantization='ears': its parts are"),
         ({"token2wav": "int4"}, {}, r"quantization\['token2wav'\]='int4': use one of"),
+        ({"kv_cache": "int8"}, {}, r"quantization\['kv_cache'\]='int8': files hold no cache"),
         ({}, {}, "name at least one part"),
         (PARTS, {"method": "magic"}, "method='magic': use one of rtn, gptq, awq"),
         (PARTS, {"method": "gptq"}, "calibration=None with method='gptq': gptq and awq need"),

@@ -70,6 +70,8 @@ def _checked(
         ask_all(calibration)
     precisions = Precisions.of(quantization)
     require(bool(quantization), "quantization", quantization, "name at least one part")
+    fix = "files hold no cache; name it when the model is loaded"
+    require(precisions.kv_cache is None, "quantization['kv_cache']", precisions.kv_cache, fix)
     checkpoint = Checkpoint.open(source)
     if checkpoint.config.quantization != QuantizationConfig():
         raise InputError(f"SRC={source!r}: is quantized already; start from the full checkpoint")
