@@ -110,10 +110,7 @@ def main() -> None:
             command = [sys.executable, __file__, str(args.folder), "--only", name]
             shown = subprocess.run(command, capture_output=True, text=True, check=True)
             found.append(json.loads(shown.stdout.splitlines()[-1]))
-    result = json.dumps({"machine": machine.describe(), "runs": rows}, indent=2)
-    if args.out:
-        args.out.write_text(result + "\n")
-    print(result)  # noqa: T201
+    machine.publish({"runs": rows}, args.out)
 
 
 if __name__ == "__main__":

@@ -10,15 +10,12 @@ its convert_hf_to_gguf.py and llama-quantize. Everything in turns, in one run.
 import argparse
 import json
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 import machine
 from omnirt import _core, ops
@@ -33,11 +30,11 @@ from omnirt.weights.model_config import ModelConfig
 from omnirt.weights.names import expected_tensors
 from omnirt.weights.precisions import Precisions
 from omnirt.weights.presets import config_of, preset
+from timing import READ, in_turns, plain_read
 
 PRECISIONS = ("bfloat16", "int8", "int4")
 PEERS = {"bfloat16": "bf16", "int8": "Q8_0", "int4": "Q4_0"}
 PROMPT, REPLY = 512, 64  # tokens
-READ = 1 << 30  # bytes
 THREADS = (1, 2)  # a prompt takes the last
 
 
@@ -108,26 +105,6 @@ class Decoding:
             self.plan.run()
 
 
-def in_turns(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of each, one after the other, after one round that is not counted."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(repeats + 1):
-        for name, call in calls.items():
-            started = time.perf_counter()
-            call()
-            times[name].append(time.perf_counter() - started)
-    return {name: median(found[1:]) for name, found in times.items()}
-
-
-def plain_read(threads: int) -> Callable[[], object]:
-    """Reads memory with huge pages, which quantized weights have too."""
-    memory = torch.empty(READ, dtype=torch.uint8)
-    _core.use_huge_pages(memory)
-    memory.fill_(1)
-    parts = torch.empty(threads, dtype=torch.int32)
-    return lambda: _core.read_memory(memory, parts)
-
-
 def llama(binary: Path, model: Path, threads: int, prompt: bool) -> dict[str, float]:
     """Tokens a second of the prompt, if that is asked for, and of the reply."""
     options = f"-t {threads} -o json -r 1 -p {PROMPT * prompt} -n {REPLY}".split()
@@ -149,13 +126,13 @@ def rows(model: str, part: str, repeats: int, peer: Callable | None) -> Iterator
             with_prompt = part == "thinker" and threads == THREADS[-1]
             if with_prompt:
                 calls["prompt"] = decoding.prefill
-            seconds = in_turns(calls, repeats)
+            seconds = in_turns(calls, repeats, f"{precision}, {threads} threads")
             sizes = {"read": READ, "reply": REPLY, "prompt": PROMPT}
             row: dict[str, object] = {
                 "precision": precision,
                 "threads": threads,
                 "bytes": decoding.bytes,
-                **{name: sizes[name] / taken for name, taken in seconds.items()},
+                **{name: sizes[name] / median(taken) for name, taken in seconds.items()},
             }
             yield row | ({"llama.cpp": peer(precision, threads, with_prompt)} if peer else {})
 
@@ -173,19 +150,14 @@ def main() -> None:
         def peer(precision: str, threads: int, prompt: bool) -> dict[str, float]:
             return llama(args.llama, args.gguf / f"{PEERS[precision]}.gguf", threads, prompt)
 
-    result: dict[str, object] = {"machine": machine.describe()}
+    result: dict[str, object] = {}
     for model, part in (("3b", "thinker"), ("3b", "talker"), ("7b", "talker")):
         beside = peer if part == "thinker" else None
         found = rows(model, part, args.repeats, beside)
         with torch.inference_mode():
             name = f"{model} {part}"
-            result[name] = list(
-                tqdm(found, desc=name, total=len(THREADS) * len(PRECISIONS), file=sys.stderr)
-            )
-    text = json.dumps(result, indent=2)
-    if args.out:
-        args.out.write_text(text + "\n")
-    print(text)  # noqa: T201
+            result[name] = list(found)
+    machine.publish(result, args.out)
 
 
 if __name__ == "__main__":

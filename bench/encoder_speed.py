@@ -7,7 +7,6 @@ with --mmproj); Q4_0.gguf is used for the text model, which is not timed. In tur
 """
 
 import argparse
-import json
 import re
 import subprocess
 import tempfile
@@ -101,11 +100,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
         times = measure(args, write_media(Path(folder)))
     medians = {kind: {n: median(t) for n, t in rows.items()} for kind, rows in times.items()}
-    result = {"machine": machine.describe(), "seconds": medians, "all": times}
-    text = json.dumps(result, indent=2)
-    if args.out:
-        args.out.write_text(text + "\n")
-    print(text)  # noqa: T201
+    machine.publish({"seconds": medians, "all": times}, args.out)
 
 
 if __name__ == "__main__":

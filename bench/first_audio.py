@@ -4,7 +4,6 @@ python bench/first_audio.py --out bench/results/first_audio.json
 """
 
 import argparse
-import json
 import statistics
 import tempfile
 from pathlib import Path
@@ -49,10 +48,7 @@ def main() -> None:
         preset: {key: statistics.median(run[key] for run in found) for key in found[0]}
         for preset, found in runs.items()
     }
-    result = json.dumps({"machine": machine.describe(), "presets": rows}, indent=2)
-    if args.out:
-        args.out.write_text(result + "\n")
-    print(result)  # noqa: T201
+    machine.publish({"presets": rows}, args.out)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ python bench/full_size.py stored=FOLDER int4=FOLDER --out bench/results/full_siz
 """
 
 import argparse
-import json
 import time
 from dataclasses import asdict
 from importlib import resources
@@ -54,10 +53,7 @@ def main() -> None:
         name, folder = word.split("=", 1)
         with get_context("spawn").Pool(1) as pool:
             models[name] = pool.apply(measure, (Path(folder), args.text_tokens, args.codes))
-    result = json.dumps({"machine": machine.describe(), "models": models}, indent=2)
-    if args.out:
-        args.out.write_text(result + "\n")
-    print(result)  # noqa: T201
+    machine.publish({"models": models}, args.out)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ python bench/lane_gaps.py --out bench/results/lane_gaps.json
 """
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -45,16 +44,12 @@ def main() -> None:
                 for name, reads in (("reader waits", True), ("reader comes later", False))
             }
     result = {
-        "machine": machine.describe(),
         "microseconds": {
             name: {"median": statistics.median(values), "worst": max(values)}
             for name, values in rows.items()
         },
     }
-    text = json.dumps(result, indent=2)
-    if args.out:
-        args.out.write_text(text + "\n")
-    print(text)  # noqa: T201
+    machine.publish(result, args.out)
 
 
 if __name__ == "__main__":

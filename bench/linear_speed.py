@@ -3,25 +3,25 @@
     python bench/linear_speed.py --rows 1 4 16 512 --threads 1 2
 
 One pass takes one decoder layer's seven weights, and as many more layers as make 256 MB. GB/s count
-the weights' bytes; medians; the share is that of a plain read of 256 MB between the passes.
+the weights' bytes; medians; the share is that of a plain read between the passes.
 """
 
 import argparse
 import json
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from statistics import median
 
 import torch
 
 from omnirt import _core, ops
 from omnirt.formats import FORMATS, Quantized
+from timing import READ, in_turns, plain_read
 
 HIDDEN, MLP, KV = 2048, 11008, 256
 LAYER = [(HIDDEN, HIDDEN), (KV, HIDDEN), (KV, HIDDEN), (HIDDEN, HIDDEN)]
 LAYER += [(MLP, HIDDEN), (MLP, HIDDEN), (HIDDEN, MLP)]
-READ = 256 << 20
+BYTES = 256 << 20  # of weights that few rows are multiplied with
 MANY = 64  # rows above which reading is not the cost
 
 
@@ -34,24 +34,15 @@ def weight(shape: tuple[int, int], precision: str) -> torch.Tensor | Quantized:
 
 def weights(precision: str, rows: int) -> list[torch.Tensor | Quantized]:
     made, size = [], 0
-    while size < (1 if rows > MANY else READ):
+    while size < (1 if rows > MANY else BYTES):
         made += [weight(shape, precision) for shape in LAYER]
         size = sum(w.nbytes for w in made)
     return made
 
 
-def seconds(run: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
 def measure(precision: str, rows: int, threads: list[int], turns: int) -> Iterator[dict]:
     layers = weights(precision, rows)
     inputs = {k: torch.randn(rows, k) for k in (HIDDEN, MLP)}
-    memory = torch.empty(READ, dtype=torch.uint8)
-    _core.use_huge_pages(memory)
-    memory.fill_(1)
     plan = _core.Plan("linear")
     with plan.recording():  # as the engine runs them: without Python between two products
         for w in layers:
@@ -59,19 +50,17 @@ def measure(precision: str, rows: int, threads: list[int], turns: int) -> Iterat
     work = 2 * rows * sum(w.shape[0] * w.shape[1] for w in layers)
     for count in threads:
         _core.set_cores(count)
-        parts = torch.empty(count, dtype=torch.int32)
-        reads, passes = [], []
-        for _ in range(turns):
-            reads.append(seconds(lambda parts=parts: _core.read_memory(memory, parts)))
-            passes.append(seconds(plan.run))
+        calls = {"read": plain_read(count), "pass": plan.run}
+        times = in_turns(calls, turns, f"{precision}, {rows} rows, {count} threads")
+        read, passed = median(times["read"]), median(times["pass"])
         yield {
             "precision": precision,
             "rows": rows,
             "threads": count,
-            "read GB/s": READ / median(reads) / 1e9,
-            "weights GB/s": sum(w.nbytes for w in layers) / median(passes) / 1e9,
-            "share of read": sum(w.nbytes for w in layers) / READ * median(reads) / median(passes),
-            "Gop/s": work / median(passes) / 1e9,
+            "read GB/s": READ / read / 1e9,
+            "weights GB/s": sum(w.nbytes for w in layers) / passed / 1e9,
+            "share of read": sum(w.nbytes for w in layers) / READ * read / passed,
+            "Gop/s": work / passed / 1e9,
         }
 
 

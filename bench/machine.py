@@ -1,5 +1,6 @@
 """What every result must carry: the machine that it was measured on."""
 
+import json
 import os
 import platform
 import resource
@@ -24,6 +25,14 @@ def describe() -> dict[str, object]:
         "torch": torch.__version__,
         "python": platform.python_version(),
     }
+
+
+def publish(result: dict[str, object], out: Path | None) -> None:
+    """Print a result, with the machine first, and write it where it was asked for."""
+    text = json.dumps({"machine": describe()} | result, indent=1)
+    if out:
+        out.write_text(text + "\n")
+    print(text)  # noqa: T201
 
 
 def forget_peak() -> None:

@@ -5,7 +5,6 @@ python bench/speech_distance.py --out bench/results/speech_distance.json
 
 import argparse
 import itertools
-import json
 import math
 import tempfile
 from pathlib import Path
@@ -96,7 +95,7 @@ def open_model(folder: Path, precision: str) -> Token2Wav:
 def measure() -> dict[str, object]:
     combinations = len(SOLVERS) * len(GUIDANCE)
     steps = len(CHECKPOINTS) * combinations * (len(LOOKAHEADS) + len(PRECISIONS) - 1)
-    result: dict[str, object] = {"machine": machine.describe(), "checkpoints": {}}
+    result: dict[str, object] = {"checkpoints": {}}
     with torch.inference_mode(), tqdm(total=steps) as bar, tempfile.TemporaryDirectory() as folder:
         for name, (preset, seed) in CHECKPOINTS.items():
             path = write_random_checkpoint(Path(folder) / name, preset, seed)
@@ -112,10 +111,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    result = json.dumps(measure(), indent=1)
-    if args.out:
-        args.out.write_text(result + "\n")
-    print(result)  # noqa: T201
+    machine.publish(measure(), args.out)
 
 
 if __name__ == "__main__":

@@ -4,21 +4,19 @@ PYTHONPATH=python:tests python bench/speech_speed.py --out bench/results/speech_
 """
 
 import argparse
-import json
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
 import torch
-from tqdm import tqdm
 
 import machine
 from omnirt.ops.window import FlowWindow
 from omnirt.token2wav.config import Token2WavConfig
 from omnirt.token2wav.model import Token2Wav
 from omnirt.types import WaveSchedule
+from timing import in_turns
 
 PRECISIONS = ("float32", "bfloat16", "int8")
 VOICE = "Chelsie"
@@ -99,15 +97,9 @@ class Pair:
         return calls
 
 
-def in_turns(calls: dict[str, Callable], repeats: int, name: str) -> dict[str, dict]:
-    """Seconds of every call, one after the other, after one round that is not counted."""
-    times: dict[str, list[float]] = {key: [] for key in calls}
-    for turn in tqdm(range(repeats + 1), desc=name, file=sys.stderr):
-        for key, call in calls.items():
-            started = time.perf_counter()
-            call()
-            if turn or repeats == 0:
-                times[key].append(time.perf_counter() - started)
+def timed(calls: dict[str, Callable], repeats: int, name: str) -> dict[str, dict]:
+    """Seconds of every call; of no repeats there is one, cold."""
+    times = in_turns(calls, max(repeats, 1), name, warm=repeats > 0)
     return {key: {"median": median(t), "all": t} for key, t in times.items()}
 
 
@@ -129,15 +121,15 @@ def measure(repeats: int) -> dict[str, object]:
         pair = Pair()
         grown = growth(pair, "int8")  # first: the peak is of the whole process
         parts = {
-            "one evaluation, 1 s": in_turns(pair.evaluation(100), repeats, "evaluation of 1 s"),
-            "one evaluation, 10 s": in_turns(pair.evaluation(1000), 1, "evaluation of 10 s"),
-            "vocoder, 1 s": in_turns(pair.vocoder(100), repeats, "vocoder, 1 s"),
-            "vocoder, 10 s": in_turns(pair.vocoder(1000), 1, "vocoder, 10 s"),
-            "1 s: RK4 there, `balanced` here": in_turns(pair.speech(1), 0, "speech, 1 s"),
-            "10 s: the same": in_turns(without_theirs(pair.speech(10)), 0, "speech, 10 s"),
+            "one evaluation, 1 s": timed(pair.evaluation(100), repeats, "evaluation of 1 s"),
+            "one evaluation, 10 s": timed(pair.evaluation(1000), 1, "evaluation of 10 s"),
+            "vocoder, 1 s": timed(pair.vocoder(100), repeats, "vocoder, 1 s"),
+            "vocoder, 10 s": timed(pair.vocoder(1000), 1, "vocoder, 10 s"),
+            "1 s: RK4 there, `balanced` here": timed(pair.speech(1), 0, "speech, 1 s"),
+            "10 s: the same": timed(without_theirs(pair.speech(10)), 0, "speech, 10 s"),
         }
     parts["10 s: the same"]["transformers"] = {"median": put_together(parts), "all": []}
-    return {"machine": machine.describe(), "growth": grown, "parts": parts}
+    return {"growth": grown, "parts": parts}
 
 
 def without_theirs(calls: dict[str, Callable]) -> dict[str, Callable]:
@@ -157,10 +149,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    result = json.dumps(measure(args.repeats), indent=2)
-    if args.out:
-        args.out.write_text(result + "\n")
-    print(result)  # noqa: T201
+    machine.publish(measure(args.repeats), args.out)
 
 
 if __name__ == "__main__":
