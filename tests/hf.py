@@ -1,33 +1,15 @@
 """The released processor, as transformers 4.57.1 has it, for tests that compare with it.
 
-torchvision's compiled ops need a CUDA runtime in some wheels, and its import fails without them:
-two empty schemas are enough for the resizing that the processor uses.
+torchvision is imported as the training does it, where its compiled ops may not load.
 """
-
-import importlib.util
-from pathlib import Path
 
 import pytest
 import torch
 
+from training import torchvision_ops  # noqa: F401  before torchvision
+
 transformers = pytest.importorskip("transformers", reason="parity needs transformers 4.57.1")
 
-_library = torch.library.Library("torchvision", "FRAGMENT")
-
-
-def _define_missing_ops() -> None:
-    """Only where the library does not load: a second definition would clash with its own."""
-    spec = importlib.util.find_spec("torchvision")
-    if spec is None:
-        return
-    try:
-        torch.ops.load_library(str(Path(spec.origin).with_name("_C.so")))
-    except OSError:
-        for name in ("nms", "qnms"):
-            _library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-
-
-_define_missing_ops()
 torchvision = pytest.importorskip("torchvision", reason="the reference resizes with torchvision")
 
 

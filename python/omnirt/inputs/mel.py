@@ -14,7 +14,7 @@ from .config import AudioSettings
 
 _FLOOR = 1e-10  # of the mel power
 _RANGE = 8.0  # decades kept below the clip's loudest value
-_TOP = 8000.0  # Hz, upper edge of the highest band
+_TOP = 8000.0  # Hz, upper edge of the encoder's highest band
 
 
 def log_mel(samples: np.ndarray, settings: AudioSettings) -> np.ndarray:
@@ -42,10 +42,13 @@ def audio_tokens(frames: int) -> int:
 
 
 @lru_cache(maxsize=4)
-def mel_filters(bands: int, window: int, rate: int) -> torch.Tensor:
-    """float32 [bands, window / 2 + 1]: triangles on the Slaney mel scale, each of unit area."""
+def mel_filters(bands: int, window: int, rate: int, top: float = _TOP) -> torch.Tensor:
+    """float32 [bands, window / 2 + 1]: triangles on the Slaney mel scale, each of unit area.
+
+    top: upper edge of the highest band, Hz.
+    """
     bins = np.linspace(0, rate // 2, window // 2 + 1)  # Hz
-    edges = _to_hertz(np.linspace(0.0, _to_mel(_TOP), bands + 2))
+    edges = _to_hertz(np.linspace(0.0, _to_mel(top), bands + 2))
     widths = np.diff(edges)
     offsets = edges[:, None] - bins
     rising = -offsets[:-2] / widths[:-1, None]

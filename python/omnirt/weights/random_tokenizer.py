@@ -5,6 +5,7 @@ sentences: any text round-trips, only into more tokens than with the released vo
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from tokenizers import (
@@ -117,12 +118,19 @@ PREPROCESSOR = {
 }
 
 
-def write_tokenizer(folder: Path, first_special: int) -> None:
+def write_tokenizer(
+    folder: Path,
+    first_special: int,
+    sentences: Iterable[str] = tuple(SENTENCES.split("\n")),
+    plain_tokens: int = SMALL_PLAIN_TOKENS,
+    max_pixels: int = PREPROCESSOR["max_pixels"],
+) -> None:
     """Write every file of the tokenizer and the processor.
 
     first_special: id of <|endoftext|>; ids between the learned tokens and it name no token.
+    sentences: what merges are learned from, up to plain_tokens tokens. max_pixels: of a picture.
     """
-    vocab, merges = _learn()
+    vocab, merges = _learn(sentences, plain_tokens)
     special = {t: first_special + i for i, t in enumerate(CONTROL_TOKENS + PLAIN_ADDED_TOKENS)}
     _build({**vocab, **special}, merges).save(str(folder / "tokenizer.json"))
     _dump(folder / "vocab.json", vocab)
@@ -132,19 +140,21 @@ def write_tokenizer(folder: Path, first_special: int) -> None:
     _dump(folder / "special_tokens_map.json", _special_tokens_map())
     _dump(folder / "tokenizer_config.json", _tokenizer_config(special))
     _dump(folder / "chat_template.json", {"chat_template": CHAT_TEMPLATE})
-    _dump(folder / "preprocessor_config.json", PREPROCESSOR)
+    _dump(folder / "preprocessor_config.json", PREPROCESSOR | {"max_pixels": max_pixels})
 
 
-def _learn() -> tuple[dict[str, int], list[tuple[str, str]]]:
-    """SMALL_PLAIN_TOKENS byte-level tokens: the 256 bytes first, then one per merge."""
+def _learn(
+    sentences: Iterable[str], plain_tokens: int
+) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """At most plain_tokens byte-level tokens: the 256 bytes first, then one per merge."""
     learner = Tokenizer(models.BPE())
     learner.pre_tokenizer = _splitter()
     trainer = trainers.BpeTrainer(
-        vocab_size=SMALL_PLAIN_TOKENS,
+        vocab_size=plain_tokens,
         show_progress=False,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )
-    learner.train_from_iterator(SENTENCES.split("\n"), trainer)
+    learner.train_from_iterator(sentences, trainer)
     model = json.loads(learner.to_str())["model"]
     return model["vocab"], [tuple(pair) for pair in model["merges"]]
 

@@ -1,0 +1,37 @@
+"""The listener, barely trained."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("espeakng_loader")
+
+from training import recogniser, world
+from training.config import Budget
+from training.recogniser import Listener, Recogniser, Size, error_rate, word_errors
+
+
+def test_word_errors():
+    assert word_errors("a red circle", "a red circle") == 0
+    assert word_errors("a red circle", "red circle") == 1
+    assert word_errors("a red circle", "a blue ring star") == 3
+    assert word_errors("a red circle", "") == 3
+    assert error_rate([("one two", "one two"), ("three four", "three")]) == 0.25
+
+
+def test_repeated_words_need_a_pause(monkeypatch, tmp_path):
+    """What is heard twice in a row is one word, unless nothing lies between."""
+    listener = Listener(2)
+    told = torch.nn.functional.one_hot(torch.tensor([[0, 1, 1, 0, 1, 2, 0]]), 3).float()
+    monkeypatch.setattr(listener, "forward", lambda mels: told)
+    assert Recogniser(listener, ["one", "two"]).hear_mel(torch.zeros(28, 80)) == "one one two"
+
+
+def test_learns_and_loads(tmp_path):
+    folder = tmp_path / "recogniser"
+    recogniser.learn(folder, Size(8, 2, Budget(50, 2, 2e-3)))
+    assert json.loads((folder / "curve.json").read_text())[0]["loss"] < 12
+    heard = Recogniser.load(folder).hear(np.zeros(24_000, np.float32))
+    assert set(heard.split()) <= set(world.WORDS)

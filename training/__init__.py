@@ -1,0 +1,1 @@
+"""How the small checkpoint that ships with omnirt was made; the runtime never imports this."""

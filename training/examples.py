@@ -1,0 +1,194 @@
+"""Conversations as the Thinker trains on them: prompts made by the runtime's own front end."""
+
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+
+from omnirt.evaluation.librispeech import SYSTEM, TASK
+from omnirt.inputs.chat import SPEECH_SYSTEM_PROMPT
+from omnirt.inputs.mel import audio_tokens
+from omnirt.inputs.prompt import Processor, build_prompt
+from omnirt.thinker.config import ThinkerConfig
+from omnirt.thinker.positions import tmrope_positions
+from omnirt.types import PromptInputs
+
+from . import drawing, world
+from .config import model_config
+from .recordings import RATE, Recordings
+
+TYPED, SPOKEN, FOLLOW_UP, PICTURE, CLIP = "typed", "spoken", "follow-up", "picture", "clip"
+_TALKS = {  # kinds of conversation, and how often
+    TYPED: {"sum": 5, "follow-up": 3, "say": 2, "unknown": 1},
+    SPOKEN: {"sum": 4, "say": 4, "unknown": 1, "write": 3},
+    FOLLOW_UP: {"follow-up": 1},
+    PICTURE: {"picture": 1},
+    CLIP: {"clip": 1},
+}
+_SIGNS = {"plus": "+", "minus": "-"}
+
+
+@dataclass(frozen=True)
+class Example:
+    """prompt: with its media. ids: int64 [L + n], prompt and answer, closed. positions: [3, L + n].
+
+    kind: of world.KINDS, or "write". spoken: ids of the words of each of the prompt's sounds, None
+    where it is no speech.
+    """
+
+    kind: str
+    answer: str
+    prompt: PromptInputs
+    ids: np.ndarray
+    positions: np.ndarray
+    spoken: list[list[int] | None]
+
+    @property
+    def start(self) -> int:
+        """L, where the answer begins."""
+        return len(self.prompt.input_ids)
+
+
+class Examples:
+    """Makes examples of the training split, or held out; random numbers are the caller's.
+
+    formal: share of conversations under the released system prompt for speech, none else.
+    """
+
+    def __init__(
+        self,
+        processor: Processor,
+        recordings: Recordings,
+        held_out: bool = False,
+        formal: float = 0.3,
+    ) -> None:
+        self._processor, self._recordings = processor, recordings
+        self._config = ThinkerConfig.from_dict(model_config()["thinker_config"])
+        self._held_out, self._formal = held_out, formal
+        self._texts = list(recordings.waves)
+        self._sayings = [talk for text in self._texts if (talk := _saying(text))]
+
+    def make(self, group: str, rng: Random) -> Example:
+        """group: of _TALKS. Pictures and clips are asked about both ways, FOLLOW_UPs are spoken."""
+        kind = rng.choices(*zip(*_TALKS[group].items(), strict=True))[0]
+        if kind == "write":
+            return self.writing(rng.choice(self._texts), rng)
+        spoken = group in (SPOKEN, FOLLOW_UP) or (group != TYPED and rng.random() < 0.5)
+        return self.of(self._talk(kind, spoken, rng), spoken, rng)
+
+    def of(self, talk: world.Talk, spoken: bool, rng: Random) -> Example:
+        """A given conversation, typed or spoken by random voices."""
+        messages: list[dict] = []
+        if rng.random() < self._formal:
+            messages.append({"role": "system", "content": SPEECH_SYSTEM_PROMPT})
+        heard: list[str | None] = []
+        for i, turn in enumerate(talk.turns):
+            content, sounds = self._content(talk if i == 0 else None, turn, spoken, rng)
+            heard += sounds
+            messages.append({"role": "user", "content": content})
+            if turn is not talk.turns[-1]:
+                messages.append({"role": "assistant", "content": turn.answer})
+        return self._example(talk.kind, messages, talk.turns[-1].answer, heard)
+
+    def writing(self, text: str, rng: Random) -> Example:
+        """A recording to be written down, asked for as evaluations on LibriSpeech ask for it."""
+        return self._example("write", to_write_down(self._sound(text, rng)), text, [text])
+
+    def _talk(self, kind: str, spoken: bool, rng: Random) -> world.Talk:
+        """One whose questions were recorded, if it is to be spoken."""
+        if kind == "clip":
+            return self._clip(rng)
+        if kind == "say" and spoken:
+            return rng.choice(self._sayings)
+        while True:
+            talk = world.talk(kind, rng, self._held_out)
+            if not spoken or all(turn.question in self._recordings.waves for turn in talk.turns):
+                return talk
+
+    def _content(
+        self, media: world.Talk | None, turn: world.Turn, spoken: bool, rng: Random
+    ) -> tuple[list[dict], list[str | None]]:
+        """Content of a message, in any order, and the words of its sounds."""
+        parts: list[tuple[dict, list[str | None]]] = []
+        if spoken:
+            parts.append((self._sound(turn.question, rng), [turn.question]))
+        else:
+            parts.append(({"type": "text", "text": typed(turn.question, rng)}, []))
+        if media and media.picture:
+            size = rng.choice(drawing.SIZES)
+            pixels = drawing.draw(media.picture, rng, size)
+            parts.append(({"type": "image", "image": pixels}, []))
+        if media and media.clip:
+            hears = turn.question in world.HEARD or rng.random() < 0.5
+            file = next(file for seen, file in self._recordings.clips if seen == media.clip)
+            video = {"type": "video", "video": file, "use_audio_in_video": hears}
+            parts.append((video, [None] if hears else []))
+        rng.shuffle(parts)
+        return [part for part, _ in parts], [words for _, sounds in parts for words in sounds]
+
+    def _clip(self, rng: Random) -> world.Talk:
+        """A question about one of the recorded clips."""
+        seen, _ = rng.choice(self._recordings.clips)
+        return world.about_clip(seen, rng)
+
+    def _sound(self, text: str, rng: Random) -> dict:
+        wave = noisy(rng.choice(self._recordings.waves[text]), rng)
+        return {"type": "audio", "audio": wave, "sampling_rate": RATE}
+
+    def _example(
+        self, kind: str, messages: list[dict], answer: str, heard: list[str | None]
+    ) -> Example:
+        prompt = build_prompt(messages, self._processor)
+        tail = [*self._processor.tokenizer.encode(answer), self._config.eos_id]
+        ids = np.concatenate([prompt.input_ids, np.array(tail, np.int64)])
+        positions, _ = tmrope_positions(
+            ids,
+            self._config,
+            [audio_tokens(clip.shape[1]) for clip in prompt.mel],
+            [image.grid for image in prompt.images],
+            [video.grid for video in prompt.videos],
+            [video.seconds_per_grid for video in prompt.videos],
+            prompt.video_has_audio,
+        )
+        encode = self._processor.tokenizer.encode
+        spoken = [words and encode(f" {words}") for words in heard]
+        return Example(kind, answer, prompt, ids, positions.numpy(), spoken)
+
+
+def to_write_down(sound: dict) -> list[dict]:
+    """A conversation that asks for the words of a recording."""
+    content = [sound, {"type": "text", "text": TASK}]
+    return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": content}]
+
+
+def typed(question: str, rng: Random) -> str:
+    """As people type: mostly plain, at times with a capital, a question mark, digits."""
+    style = rng.random()
+    if style < 0.5:
+        return question
+    if style < 0.7 and (" plus " in question or " minus " in question):
+        question = " ".join(_digits(word) for word in question.split())
+    return question[0].upper() + question[1:] + rng.choice(("?", "", "."))
+
+
+def noisy(samples: np.ndarray, rng: Random) -> np.ndarray:
+    """int16 -> float32 in [-1, 1], at another level, with noise 8 to 45 dB below the speech."""
+    wave = samples.astype(np.float32) / 32768
+    level = np.sqrt(np.square(wave).mean()) * 10 ** (-rng.uniform(8, 45) / 20)
+    noise = np.random.default_rng(rng.getrandbits(32)).normal(0, level, len(wave))
+    return ((wave + noise.astype(np.float32)) * rng.uniform(0.3, 1.2)).clip(-1, 1)
+
+
+def _digits(word: str) -> str:
+    if word in world.NUMBERS:
+        return str(world.NUMBERS.index(word))
+    return _SIGNS.get(word, word)
+
+
+def _saying(text: str) -> world.Talk | None:
+    """The conversation that asks to say something, if ``text`` does."""
+    for form in world.SAYINGS:
+        request = form.removesuffix("{}")
+        if text.startswith(request):
+            return world.Talk("say", (world.Turn(text, text.removeprefix(request)),))
+    return None
