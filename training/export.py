@@ -18,6 +18,7 @@ from omnirt.weights.shards import write_shard
 
 from . import tokenizer
 from .config import PLAIN_TOKENS, VOICES, model_config
+from .residual import louder
 from .stage import Arguments
 
 # Where the released layout keeps what a stage has trained; the Thinker's names begin with it.
@@ -53,6 +54,8 @@ def tensors(runs: Path) -> dict[str, Tensor]:
     trained: dict[str, Tensor] = {}
     for stage, prefix in _PARTS.items():
         state = torch.load(runs / stage / "model.pt")
+        if stage == "thinker":
+            state = louder(state)  # as the Talker has learnt it
         trained |= {prefix + name: value for name, value in state.items()}
     specs = expected_tensors(ModelConfig.from_dict(model_config()))
     return {name: trained[name].to(spec.dtype).contiguous() for name, spec in specs.items()}

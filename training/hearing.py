@@ -2,13 +2,13 @@
 
 python -m training.hearing --out runs
 
-CTC (Graves et al. 2006) over the text model's own embeddings: the row of a sound is to be near the
-embedding of a word, or near a blank. A text model that can answer typed questions then answers
-spoken ones soon; without this the Thinker takes much longer to hear anything at all.
+CTC (Graves et al. 2006) twice: a head of its own, which is dropped later, learns fast to tell the
+words, and over the text model's embeddings: the row of a sound is to be near the embedding of a
+word, or near a blank. A text model that can answer typed questions then soon answers spoken ones.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 
 import torch
@@ -30,38 +30,55 @@ BUDGET, SHORT = Budget(1200, 32, 2e-3), Budget(30, 8, 2e-3)
 
 
 class Ear(nn.Module):
-    """tower: transformers' audio encoder."""
+    """tower: transformers' audio encoder. tell: which token each of its frames is of, or none."""
 
-    def __init__(self, tower: nn.Module) -> None:
+    def __init__(self, tower: nn.Module, vocabulary: int) -> None:
         super().__init__()
         self.tower = tower
         self.blank = nn.Parameter(torch.randn(tower.config.output_dim) * EMBEDDING_STD)
+        self.tell = nn.Linear(tower.config.d_model, 1 + vocabulary)
 
-    def rows(self, batch: Batch) -> list[Tensor]:
-        """Rows of each sound, [T, E], 25 a second."""
+    def hear(self, batch: Batch) -> list[Tensor]:
+        """Frames of each sound, [T, d], 50 a second."""
         frames = encode_windows(self.tower, batch.mel, batch.frames)
         lengths = ((batch.frames + 1) // 2).tolist()
         pieces = [x[:n] for x, n in zip(frames, lengths, strict=True)]
         ends = torch.tensor(batch.windows).cumsum(0).tolist()
-        clips = [torch.cat(pieces[a:b]) for a, b in zip([0, *ends], ends, strict=False)]
-        pairs = [clip[: len(clip) // 2 * 2].unflatten(0, (-1, 2)).mean(1) for clip in clips]
+        return [torch.cat(pieces[a:b]) for a, b in zip([0, *ends], ends, strict=False)]
+
+    def rows(self, sounds: Sequence[Tensor]) -> list[Tensor]:
+        """Frames of each sound -> its rows in the prompt, [T // 2, E], 25 a second."""
+        pairs = [frames[: len(frames) // 2 * 2].unflatten(0, (-1, 2)).mean(1) for frames in sounds]
         rows = self.tower.proj(self.tower.ln_post(torch.cat(pairs)))
         return list(rows.split([len(pair) for pair in pairs]))
 
-    def loss(
+    def told(self, sounds: Sequence[Tensor], spoken: Sequence[list[int] | None]) -> Tensor:
+        """CTC of the frames, a token."""
+        return _ctc(sounds, spoken, self.tell)
+
+    def named(
         self, rows: Sequence[Tensor], spoken: Sequence[list[int] | None], table: Tensor
     ) -> Tensor:
-        """CTC, a word, of the sounds that have words. table: embeddings of the text, [V, E]."""
-        known = [(row, ids) for row, ids in zip(rows, spoken, strict=True) if ids]
-        if not known:
-            return torch.zeros(())
-        heads = torch.cat([self.blank[None], table])  # CTC's blank is 0
-        x = nn.utils.rnn.pad_sequence([row for row, _ in known])  # [T, B, E]
-        log_p = (x @ heads.T * (MATCH / heads.square().sum(1).mean().detach())).log_softmax(-1)
-        ids = torch.tensor([1 + i for _, ids in known for i in ids])
-        sizes = torch.tensor([len(row) for row, _ in known])
-        counts = torch.tensor([len(ids) for _, ids in known])
-        return F.ctc_loss(log_p, ids, sizes, counts, zero_infinity=True)
+        """CTC of the rows over embeddings of the text, ``table`` [V, E], a token."""
+        heads = torch.cat([self.blank[None], table])
+        scale = MATCH / heads.square().sum(1).mean().detach()
+        return _ctc(rows, spoken, lambda x: x @ heads.T * scale)
+
+
+def _ctc(
+    sounds: Sequence[Tensor],
+    spoken: Sequence[list[int] | None],
+    head: Callable[[Tensor], Tensor],
+) -> Tensor:
+    """Of the sounds that have words. head: [T, B, d] -> logits, 0 is CTC's blank, then ids."""
+    known = [(sound, ids) for sound, ids in zip(sounds, spoken, strict=True) if ids]
+    if not known:
+        return torch.zeros(())
+    x = nn.utils.rnn.pad_sequence([sound for sound, _ in known])  # [T, B, d]
+    ids = torch.tensor([1 + i for _, said in known for i in said])
+    sizes = torch.tensor([len(sound) for sound, _ in known])
+    counts = torch.tensor([len(said) for _, said in known])
+    return F.ctc_loss(head(x).log_softmax(-1), ids, sizes, counts, zero_infinity=True)
 
 
 def encode_windows(tower: nn.Module, mel: Tensor, frames: Tensor) -> Tensor:
@@ -96,13 +113,16 @@ def main(arguments: Arguments) -> None:
     budget = SHORT if arguments.short else BUDGET
     recordings = Recordings.load(arguments.out / "recordings" / "train")
     examples = Examples(open_processor(arguments.out), recordings)
-    ear = Ear(new_thinker().audio_tower)
     table = torch.load(arguments.out / "reading" / "model.pt")["thinker.model.embed_tokens.weight"]
+    ear = Ear(new_thinker().audio_tower, len(table))
     batches = Ahead(functools.partial(batch_of, examples, budget.batch), budget.steps)
 
     def loss(step: int) -> dict[str, Tensor]:
         batch = batches(step)
-        return {"loss": ear.loss(ear.rows(batch), batch.spoken, table)}
+        sounds = ear.hear(batch)
+        told = ear.told(sounds, batch.spoken)
+        named = ear.named(ear.rows(sounds), batch.spoken, table)
+        return {"loss": told + named, "told": told, "named": named}
 
     train(arguments.out / "hearing", ear, budget, loss)
 

@@ -36,14 +36,14 @@ class Learner(nn.Module):
     def __init__(self, seed: int = 0) -> None:
         super().__init__()
         self.thinker = new_thinker(seed)
-        self.ear = Ear(self.thinker.audio_tower)
+        self.ear = Ear(self.thinker.audio_tower, self.thinker.config.text_config.vocab_size)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """loss: of both. answer: nats a token. right: share of whole answers. hear: CTC."""
-        sounds = self.ear.rows(batch) if batch.windows else []
-        table = self.thinker.model.embed_tokens.weight.detach()
-        hear = self.ear.loss(sounds, batch.spoken, table)
-        hidden = self.states(batch, sounds)
+        """loss: of both. answer: nats a token. right: share of whole answers. hear: CTC of rows."""
+        sounds = self.ear.hear(batch) if batch.windows else []
+        rows = self.ear.rows(sounds) if sounds else []
+        hear = self.ear.named(rows, batch.spoken, self.thinker.model.embed_tokens.weight.detach())
+        hidden = self.states(batch, rows)
         at = batch.labels != NO_LABEL
         logits, labels = self.thinker.lm_head(hidden[at]), batch.labels[at]
         answer = F.cross_entropy(logits, labels)
@@ -51,18 +51,18 @@ class Learner(nn.Module):
         right = 1 - wrong.amax(1).mean()
         return {"loss": answer + HEARING * hear, "answer": answer, "right": right, "hear": hear}
 
-    def states(self, batch: Batch, sounds: list[Tensor] | None = None) -> Tensor:
-        """Normed hidden states, float32 [B, T, E]. sounds: their rows, if they are known."""
+    def states(self, batch: Batch, heard: list[Tensor] | None = None) -> Tensor:
+        """Normed hidden states, float32 [B, T, E]. heard: rows of the sounds, if known."""
         return self.thinker.model(
-            inputs_embeds=self.embed(batch, sounds), position_ids=batch.positions, use_cache=False
+            inputs_embeds=self.embed(batch, heard), position_ids=batch.positions, use_cache=False
         ).last_hidden_state
 
-    def embed(self, batch: Batch, sounds: list[Tensor] | None = None) -> Tensor:
+    def embed(self, batch: Batch, heard: list[Tensor] | None = None) -> Tensor:
         """Input rows with the media in their places."""
         config, x = self.thinker.config, self.thinker.model.embed_tokens(batch.ids)
         if batch.windows:
-            heard = self.ear.rows(batch) if sounds is None else sounds
-            x = _put(x, batch.ids == config.audio_token_id, torch.cat(heard))
+            rows = self.ear.rows(self.ear.hear(batch)) if heard is None else heard
+            x = _put(x, batch.ids == config.audio_token_id, torch.cat(rows))
         if batch.patches is not None:
             seen = self.thinker.visual(batch.patches, batch.grids)
             places = (batch.ids == config.image_token_id) | (batch.ids == config.video_token_id)
