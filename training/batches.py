@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 from .config import PLAIN_TOKENS
 from .examples import Example
 from .loop import padded
+from .world import Clip, Picture
 
 WINDOW = 200  # mel frames that the audio encoder sees at once
 NO_LABEL = -100
@@ -20,8 +21,9 @@ class Batch:
     """ids: int64 [B, T]. positions: [3, B, T]. labels: [B, T], what follows each id of interest.
 
     mel: float32 [N, 128, WINDOW], the windows of all sounds, with ``frames`` of each; ``windows``:
-    how many each sound has. spoken: ids of its words, or None. patches, grids: of pictures and
-    videos, in the order of the rows, as the vision encoder takes them.
+    how many each sound has. spoken: ids of its words. patches, grids: of pictures and videos, in
+    the order of the rows, as the vision encoder takes them. seen: what each of them shows.
+    imagined: the sounds are silence.
     """
 
     ids: Tensor
@@ -30,9 +32,11 @@ class Batch:
     mel: Tensor
     frames: Tensor
     windows: list[int]
-    spoken: list[list[int] | None]
+    spoken: list[list[int]]
     patches: Tensor | None
     grids: Tensor | None
+    seen: list[Picture | Clip]
+    imagined: bool
 
 
 def collate(examples: Sequence[Example]) -> Batch:
@@ -55,6 +59,8 @@ def collate(examples: Sequence[Example]) -> Batch:
         spoken=[words for example in examples for words in example.spoken],
         patches=torch.cat([torch.from_numpy(m.patches) for m in media]) if media else None,
         grids=torch.tensor([m.grid for m in media]) if media else None,
+        seen=[example.seen for example in examples if example.seen],
+        imagined=any(example.imagined for example in examples),
     )
 
 

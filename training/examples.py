@@ -1,6 +1,7 @@
 """Conversations as the Thinker trains on them: prompts made by the runtime's own front end."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from random import Random
 
 import numpy as np
@@ -17,14 +18,25 @@ from . import drawing, world
 from .config import model_config
 from .recordings import RATE, Recordings
 
-TYPED, SPOKEN, FOLLOW_UP, PICTURE, CLIP = "typed", "spoken", "follow-up", "picture", "clip"
+TYPED, LISTED, SUMMED, IMAGINED = "typed", "listed", "summed", "imagined"
+SPOKEN, WRITTEN, FOLLOW_UP = "spoken", "written down", "follow-up"
+PICTURE, COUNTED, CLIP = "picture", "counted", "clip"
 _TALKS = {  # kinds of conversation, and how often
-    TYPED: {"sum": 5, "follow-up": 3, "say": 2, "unknown": 1},
-    SPOKEN: {"sum": 4, "say": 4, "unknown": 1, "write": 3},
+    TYPED: {"sum": 4, "follow-up": 2, "say": 5, "unknown": 1},
+    LISTED: {"list": 1},
+    SUMMED: {"long sum": 1},
+    IMAGINED: {"sum": 4, "long sum": 2, "follow-up": 2, "say": 4, "list": 2, "unknown": 1},
+    SPOKEN: {"sum": 4, "say": 4, "unknown": 1},
+    WRITTEN: {"write": 1},
     FOLLOW_UP: {"follow-up": 1},
     PICTURE: {"picture": 1},
+    COUNTED: {"counting": 1},
     CLIP: {"clip": 1},
 }
+FORMAL = 0.3
+ROW_RATE = 25  # rows of a sound, a second
+ROWS = (2, 11)  # the most that an imagined word and its pause take, from fast to slow speech
+_FASTER, _TILT = (0.85, 1.18), 0.6
 _SIGNS = {"plus": "+", "minus": "-"}
 
 
@@ -32,8 +44,9 @@ _SIGNS = {"plus": "+", "minus": "-"}
 class Example:
     """prompt: with its media. ids: int64 [L + n], prompt and answer, closed. positions: [3, L + n].
 
-    kind: of world.KINDS, or "write". spoken: ids of the words of each of the prompt's sounds, None
-    where it is no speech.
+    kind: of world.KINDS, "write" or "sound". spoken: ids of the words of each of the prompt's
+    sounds; of a clip's sound, its name. seen: what the prompt's picture or clip shows.
+    imagined: its sounds are silence in place of the words.
     """
 
     kind: str
@@ -41,7 +54,9 @@ class Example:
     prompt: PromptInputs
     ids: np.ndarray
     positions: np.ndarray
-    spoken: list[list[int] | None]
+    spoken: list[list[int]]
+    seen: world.Picture | world.Clip | None = None
+    imagined: bool = False
 
     @property
     def start(self) -> int:
@@ -49,10 +64,14 @@ class Example:
         return len(self.prompt.input_ids)
 
 
+Sound = Callable[[str, Random], dict]
+"""Makes the content of a message that says a text."""
+
+
 class Examples:
     """Makes examples of the training split, or held out; random numbers are the caller's.
 
-    formal: share of conversations under the released system prompt for speech, none else.
+    Their formal: the share of conversations under the released system prompt for speech, none else.
     """
 
     def __init__(
@@ -60,39 +79,65 @@ class Examples:
         processor: Processor,
         recordings: Recordings,
         held_out: bool = False,
-        formal: float = 0.3,
     ) -> None:
         self._processor, self._recordings = processor, recordings
         self._config = ThinkerConfig.from_dict(model_config()["thinker_config"])
-        self._held_out, self._formal = held_out, formal
+        self._held_out = held_out
         self._texts = list(recordings.waves)
+        self._replies = [text for text in self._texts if _is_reply(text)]
         self._sayings = [talk for text in self._texts if (talk := _saying(text))]
 
-    def make(self, group: str, rng: Random) -> Example:
+    def make(
+        self, group: str, rng: Random, only_typed: bool = False, formal: float = FORMAL
+    ) -> Example:
         """group: of _TALKS. Pictures and clips are asked about both ways, FOLLOW_UPs are spoken."""
         kind = rng.choices(*zip(*_TALKS[group].items(), strict=True))[0]
-        if kind == "write":
-            return self.writing(rng.choice(self._texts), rng)
-        spoken = group in (SPOKEN, FOLLOW_UP) or (group != TYPED and rng.random() < 0.5)
-        return self.of(self._talk(kind, spoken, rng), spoken, rng)
+        if kind == "write":  # half of the time its own voices, which are few recordings
+            texts = self._replies if rng.random() < 0.5 else self._texts
+            return self.writing(rng.choice(texts), rng)
+        if group == IMAGINED:
+            return self.of(world.talk(kind, rng, self._held_out), silence, rng, formal)
+        spoken = group in (SPOKEN, FOLLOW_UP) or (group in (PICTURE, CLIP) and rng.random() < 0.5)
+        spoken = spoken and not only_typed
+        sound = self._sound if spoken else None
+        return self.of(self._talk(kind, spoken, rng), sound, rng, formal)
 
-    def of(self, talk: world.Talk, spoken: bool, rng: Random) -> Example:
-        """A given conversation, typed or spoken by random voices."""
+    def of(
+        self, talk: world.Talk, sound: Sound | None, rng: Random, formal: float = FORMAL
+    ) -> Example:
+        """A given conversation, typed or by sounds of what is asked."""
         messages: list[dict] = []
-        if rng.random() < self._formal:
+        if rng.random() < formal:
             messages.append({"role": "system", "content": SPEECH_SYSTEM_PROMPT})
-        heard: list[str | None] = []
+        heard: list[str] = []
         for i, turn in enumerate(talk.turns):
-            content, sounds = self._content(talk if i == 0 else None, turn, spoken, rng)
+            content, sounds = self._content(talk if i == 0 else None, turn, sound, rng)
             heard += sounds
             messages.append({"role": "user", "content": content})
             if turn is not talk.turns[-1]:
                 messages.append({"role": "assistant", "content": turn.answer})
-        return self._example(talk.kind, messages, talk.turns[-1].answer, heard)
+        example = self._example(talk.kind, messages, talk.turns[-1].answer, heard)
+        return replace(example, seen=talk.picture or talk.clip, imagined=sound is silence)
 
     def writing(self, text: str, rng: Random) -> Example:
         """A recording to be written down, asked for as evaluations on LibriSpeech ask for it."""
         return self._example("write", to_write_down(self._sound(text, rng)), text, [text])
+
+    def asking(self, rng: Random) -> Example:
+        """A recorded question about a picture or a clip, to be written down."""
+        return self.writing(
+            rng.choice([x for x in world.PHRASES if x in self._recordings.waves]), rng
+        )
+
+    def sounding(self, rng: Random) -> Example:
+        """The name of a sound as clips have it."""
+        name = rng.choice(list(world.SOUNDS))
+        sound = {
+            "type": "audio",
+            "audio": drawing.make_sound(name, rng),
+            "sampling_rate": drawing.SOUND_RATE,
+        }
+        return self._example("sound", to_write_down(sound), name, [name])
 
     def _talk(self, kind: str, spoken: bool, rng: Random) -> world.Talk:
         """One whose questions were recorded, if it is to be spoken."""
@@ -106,12 +151,12 @@ class Examples:
                 return talk
 
     def _content(
-        self, media: world.Talk | None, turn: world.Turn, spoken: bool, rng: Random
-    ) -> tuple[list[dict], list[str | None]]:
+        self, media: world.Talk | None, turn: world.Turn, sound: Sound | None, rng: Random
+    ) -> tuple[list[dict], list[str]]:
         """Content of a message, in any order, and the words of its sounds."""
-        parts: list[tuple[dict, list[str | None]]] = []
-        if spoken:
-            parts.append((self._sound(turn.question, rng), [turn.question]))
+        parts: list[tuple[dict, list[str]]] = []
+        if sound:
+            parts.append((sound(turn.question, rng), [turn.question]))
         else:
             parts.append(({"type": "text", "text": typed(turn.question, rng)}, []))
         if media and media.picture:
@@ -122,7 +167,7 @@ class Examples:
             hears = turn.question in world.HEARD or rng.random() < 0.5
             file = next(file for seen, file in self._recordings.clips if seen == media.clip)
             video = {"type": "video", "video": file, "use_audio_in_video": hears}
-            parts.append((video, [None] if hears else []))
+            parts.append((video, [media.clip.sound] if hears else []))
         rng.shuffle(parts)
         return [part for part, _ in parts], [words for _, sounds in parts for words in sounds]
 
@@ -132,12 +177,11 @@ class Examples:
         return world.about_clip(seen, rng)
 
     def _sound(self, text: str, rng: Random) -> dict:
-        wave = noisy(rng.choice(self._recordings.waves[text]), rng)
+        samples = rng.choice(self._recordings.waves[text])
+        wave = noisy(samples if self._held_out else another_voice(samples, rng), rng)
         return {"type": "audio", "audio": wave, "sampling_rate": RATE}
 
-    def _example(
-        self, kind: str, messages: list[dict], answer: str, heard: list[str | None]
-    ) -> Example:
+    def _example(self, kind: str, messages: list[dict], answer: str, heard: list[str]) -> Example:
         prompt = build_prompt(messages, self._processor)
         tail = [*self._processor.tokenizer.encode(answer), self._config.eos_id]
         ids = np.concatenate([prompt.input_ids, np.array(tail, np.int64)])
@@ -151,8 +195,16 @@ class Examples:
             prompt.video_has_audio,
         )
         encode = self._processor.tokenizer.encode
-        spoken = [words and encode(f" {words}") for words in heard]
+        spoken = [encode(f" {words}") for words in heard]
         return Example(kind, answer, prompt, ids, positions.numpy(), spoken)
+
+
+def silence(text: str, rng: Random) -> dict:
+    """As long as the text may take to say, fast or slow."""
+    most = rng.randint(*ROWS)
+    rows = sum(rng.randint(2, most) for _ in text.split())
+    wave = np.zeros(rows * RATE // ROW_RATE, np.float32)
+    return {"type": "audio", "audio": wave, "sampling_rate": RATE}
 
 
 def to_write_down(sound: dict) -> list[dict]:
@@ -171,6 +223,16 @@ def typed(question: str, rng: Random) -> str:
     return question[0].upper() + question[1:] + rng.choice(("?", "", "."))
 
 
+def another_voice(samples: np.ndarray, rng: Random) -> np.ndarray:
+    """int16 -> int16: faster and higher or slower and lower, as of a smaller or a larger speaker,
+    and brighter or darker.
+    """
+    places = np.arange(0, len(samples) - 1, rng.uniform(*_FASTER))
+    wave = np.interp(places, np.arange(len(samples)), samples)
+    wave[1:] += rng.uniform(-_TILT, _TILT) * wave[:-1]
+    return (wave * (np.abs(samples).max() / np.abs(wave).max())).astype(np.int16)
+
+
 def noisy(samples: np.ndarray, rng: Random) -> np.ndarray:
     """int16 -> float32 in [-1, 1], at another level, with noise 8 to 45 dB below the speech."""
     wave = samples.astype(np.float32) / 32768
@@ -183,6 +245,13 @@ def _digits(word: str) -> str:
     if word in world.NUMBERS:
         return str(world.NUMBERS.index(word))
     return _SIGNS.get(word, word)
+
+
+def _is_reply(text: str) -> bool:
+    """Whether it is an answer, not a question; these are recorded in the model's voices."""
+    words = text.split()
+    asks = "is" not in words and not {"plus", "minus"}.isdisjoint(words)
+    return not asks and set(words) <= set(world.WORDS)
 
 
 def _saying(text: str) -> world.Talk | None:

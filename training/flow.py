@@ -27,7 +27,7 @@ NULL = len(VOICES)  # the row of voices that is nobody
 DROPPED = 0.15
 FAR = CROP  # blocks; no layer looks as far
 
-BUDGET, SHORT = Budget(700, 16, 1.2e-3), Budget(60, 8, 1.2e-3)
+BUDGET, SHORT = Budget(700, 16, 1.2e-3), Budget(40, 8, 1.2e-3)
 
 
 class Batches:

@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -13,9 +13,10 @@ from tqdm import tqdm
 from .config import Budget
 
 RAMP = 100  # steps, or a tenth of them all
-EVERY = 50  # steps that a point of the curve is the mean of
+EVERY = 50  # steps that a point of the curve is the mean of, or a quarter of them all
 SAVE = 200  # steps between checkpoints
 CLIP = 1.0  # of the gradient's norm
+SLOW = 0.1
 
 
 def train(
@@ -25,32 +26,33 @@ def train(
     loss: Callable[[int], dict[str, Tensor]],
     betas: tuple[float, float] = (0.9, 0.98),
     decay: float = 0.01,
+    slow: Sequence[nn.Parameter] = (),
 ) -> None:
     """Minimise ``loss(step)["loss"]``; a killed run goes on where it last saved.
 
     loss: values to follow, the one to minimise first of all named loss; its random numbers must
     depend on the step only. folder: gets state.pt while it trains, model.pt and curve.json.
+    slow: parameters that learn at SLOW of the rate.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / "model.pt").exists():
         model.load_state_dict(torch.load(folder / "model.pt"))
         return
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=budget.rate, betas=betas, weight_decay=decay
-    )
+    optimizer = torch.optim.AdamW(_groups(model, slow), betas=betas, weight_decay=decay)
     start, curve = _resume(folder, model, optimizer)
     recent: list[dict[str, float]] = []
+    every = min(EVERY, max(1, budget.steps // 4))
     bar = tqdm(range(start, budget.steps), folder.name, initial=start, total=budget.steps)
     for step in bar:
         for group in optimizer.param_groups:
-            group["lr"] = rate(budget, step)
+            group["lr"] = rate(budget, step) * group["share"]
         values = loss(step)
         optimizer.zero_grad(set_to_none=True)
         values["loss"].backward()
         nn.utils.clip_grad_norm_(model.parameters(), CLIP)
         optimizer.step()
         recent.append({name: value.item() for name, value in values.items()})
-        if (step + 1) % EVERY == 0 or step + 1 == budget.steps:
+        if (step + 1) % every == 0 or step + 1 == budget.steps:
             curve.append({"step": step + 1} | _mean(recent))
             bar.set_postfix(_mean(recent))
             recent.clear()
@@ -62,6 +64,13 @@ def train(
     (folder / "curve.json").write_text(json.dumps(curve, indent=0) + "\n")
     _save(folder / "model.pt", model.state_dict())
     (folder / "state.pt").unlink(missing_ok=True)
+
+
+def _groups(model: nn.Module, slow: Sequence[nn.Parameter]) -> list[dict]:
+    last = {id(parameter) for parameter in slow}
+    usual = [p for p in model.parameters() if id(p) not in last]
+    groups = [{"params": usual, "share": 1.0}, {"params": list(slow), "share": SLOW}]
+    return [group for group in groups if group["params"]]
 
 
 def rate(budget: Budget, step: int) -> float:

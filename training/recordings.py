@@ -4,7 +4,7 @@ python -m training.recordings --out runs
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from random import Random
@@ -17,17 +17,10 @@ from .stage import Arguments
 from .voices import HELD_OUT_VOICES, QUESTION_VOICES, REPLY_VOICES, question_voices, speak_all
 
 RATE = 16_000
-FILE = "recordings.npz"
+FILE, ECHOES = "recordings.npz", "echoes.npz"
 # Texts a kind of question that are spoken, and how often each; short questions are few and so
 # need many voices.
-_SPOKEN = {"sum": (3200, 2), "say": (4500, 1), "unknown": (400, 3)}
-_PHRASES = (
-    *world.WHAT,
-    *world.HOW_MANY,
-    *world.WHICH_COLOUR,
-    *world.WHERE,
-    *world.HEARD,
-)
+_SPOKEN = {"sum": (4000, 2), "say": (12500, 1), "unknown": (400, 3)}
 _PHRASE_VOICES, _FOLLOW_UP_VOICES = 60, 60
 _REPLIES = 600  # answers in the model's own voices, to be written down
 CLIPS = 900
@@ -42,10 +35,11 @@ class Recordings:
 
     @classmethod
     def load(cls, folder: Path) -> "Recordings":
-        saved = np.load(folder / FILE)
-        waves: dict[str, list[np.ndarray]] = {}
-        for text, samples in zip(saved["texts"].tolist(), _cut(saved, "samples"), strict=True):
-            waves.setdefault(text, []).append(samples)
+        """Those of a folder, and the echoes beside them if there are any (``training.echoes``)."""
+        saved, waves = np.load(folder / FILE), {}
+        for file in (saved, np.load(folder / ECHOES)) if (folder / ECHOES).exists() else (saved,):
+            for text, samples in zip(file["texts"].tolist(), _cut(file, "samples"), strict=True):
+                waves.setdefault(text, []).append(samples)
         seen = (world.Clip(*names) for names in saved["seen"].tolist())
         return cls(waves, list(zip(seen, map(bytes, _cut(saved, "files")), strict=True)))
 
@@ -56,7 +50,7 @@ def texts(scale: float, seed: int, held_out: bool) -> Iterator[str]:
     for kind, (count, voices) in _SPOKEN.items():
         for _ in range(round(count * scale)):
             yield from [world.talk(kind, rng, held_out).turns[0].question] * voices
-    for phrase in _PHRASES:
+    for phrase in world.PHRASES:
         yield from [phrase] * math.ceil(_PHRASE_VOICES * scale)
     for form in world.FOLLOW_UPS:
         for sign in ("plus", "minus"):
@@ -78,13 +72,15 @@ def record(folder: Path, scale: float, seed: int = 0, held_out: bool = False) ->
     rng = Random(f"clips {seed} {held_out}")
     seen = [world.talk("clip", rng, held_out).clip for _ in range(math.ceil(CLIPS * scale))]
     files = [np.frombuffer(drawing.film(clip, rng), np.uint8) for clip in tqdm(seen, "clips")]
-    np.savez(
-        folder / FILE,
-        texts=np.array([text for text, _ in lines]),
-        seen=np.array([astuple(clip) for clip in seen]),
-        **_joined("samples", said),
-        **_joined("files", files),
-    )
+    scenes = {"seen": np.array([astuple(clip) for clip in seen]), **_joined("files", files)}
+    save_waves(folder / FILE, [text for text, _ in lines], said, **scenes)
+
+
+def save_waves(
+    file: Path, texts: Sequence[str], waves: Sequence[np.ndarray], **more: np.ndarray
+) -> None:
+    """texts, and what is heard of each: int16 at RATE."""
+    np.savez(file, texts=np.array(texts), **_joined("samples", waves), **more)
 
 
 def _joined(name: str, pieces: list[np.ndarray]) -> dict[str, np.ndarray]:

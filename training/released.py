@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from . import torchvision_ops  # noqa: F401  before transformers' classes
 from .config import model_config
+from .induction import can_copy
 
 # isort: split
 from transformers import (
@@ -19,11 +20,13 @@ from transformers.models.qwen2_5_omni.modeling_qwen2_5_omni import (
 
 
 def new_thinker(seed: int = 0) -> Qwen2_5OmniThinkerForConditionalGeneration:
-    """The Thinker with both encoders."""
+    """The Thinker with both encoders, able to copy."""
     torch.manual_seed(seed)
     config = Qwen2_5OmniThinkerConfig(**model_config()["thinker_config"])
     config._attn_implementation = "sdpa"
-    return Qwen2_5OmniThinkerForConditionalGeneration(config).float()
+    model = Qwen2_5OmniThinkerForConditionalGeneration(config).float()
+    can_copy(model.model, seed)
+    return model
 
 
 def new_vocoder(seed: int = 0) -> Qwen2_5OmniToken2WavBigVGANModel:

@@ -3,7 +3,7 @@
 The Talker reads last hidden state + embedding. The first has unit size whatever the second's, and
 tells more of the next word than of this one; an embedding as small as training leaves it is lost
 beside it. So the embedding and all that is added to it are multiplied by a power of two. States and
-logits stay the same (RMSNorm, arXiv 1910.07467), also in bfloat16.
+logits stay the same (RMSNorm, arXiv 1910.07467) but for the norm's epsilon.
 """
 
 import re

@@ -24,7 +24,7 @@ from omnirt.types import PromptInputs, SamplingParams, WaveSchedule
 from omnirt.weights.checkpoint import Checkpoint
 
 from .config import SPEECH_RATE, VOICES
-from .examples import CLIP, FOLLOW_UP, PICTURE, SPOKEN, TYPED, Examples, to_write_down
+from .examples import CLIP, FOLLOW_UP, PICTURE, SPOKEN, TYPED, WRITTEN, Examples, to_write_down
 from .recogniser import Recogniser
 from .recordings import Recordings
 from .stage import Arguments
@@ -32,7 +32,7 @@ from .voices import REPLY_VOICES, speak_all
 
 QUESTIONS, REPLIES = 300, 500
 TEXT_TOKENS, CODES = 24, 400
-GROUPS = (TYPED, SPOKEN, FOLLOW_UP, PICTURE, CLIP)
+GROUPS = (TYPED, SPOKEN, FOLLOW_UP, PICTURE, CLIP, WRITTEN)
 _STEP = 480  # samples a code
 _log = logging.getLogger(__name__)
 
@@ -89,6 +89,8 @@ class Pupil:
 
     def hear(self, wave: np.ndarray) -> str:
         """The words of speech at SPEECH_RATE, by the model's own ears."""
+        if not len(wave):
+            return ""
         sound = {"type": "audio", "audio": wave, "sampling_rate": SPEECH_RATE}
         return self.write(build_prompt(to_write_down(sound), self.processor))
 

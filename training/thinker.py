@@ -2,8 +2,9 @@
 
 python -m training.thinker --out runs
 
-It begins with the audio encoder of ``training.hearing`` and the text model of ``training.reading``
-and goes on learning what that learned.
+It begins with the encoders of ``training.hearing`` and ``training.seeing`` and the text model of
+``training.reading``. The encoders wait until the text model can use what they tell: they would
+unlearn it for its first errors. So does the table of embeddings, as they tell words by it.
 """
 
 import functools
@@ -14,20 +15,43 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from . import hearing, seeing, world
 from .batches import NO_LABEL, Ahead, Batch, collate
 from .config import Budget
-from .examples import CLIP, FOLLOW_UP, PICTURE, SPOKEN, TYPED, Examples
+from .examples import (
+    CLIP,
+    FOLLOW_UP,
+    FORMAL,
+    IMAGINED,
+    PICTURE,
+    SPOKEN,
+    SUMMED,
+    TYPED,
+    WRITTEN,
+    Examples,
+)
 from .hearing import Ear
 from .loop import train
 from .recordings import Recordings
 from .released import new_thinker
+from .seeing import Names, last_of, rows
 from .stage import Arguments
 from .tokenizer import open_processor
 
-BUDGET, SHORT = Budget(2600, 1, 1.2e-3), Budget(60, 1, 1.2e-3)
 # Of each group: examples of a step, and its share of the steps.
-GROUPS = {TYPED: (32, 3), SPOKEN: (16, 8), FOLLOW_UP: (8, 2), PICTURE: (16, 3), CLIP: (4, 3)}
-HEARING = 0.3  # weight of the loss of hearing beside that of answering
+GROUPS = {
+    TYPED: (32, 2),
+    SUMMED: (32, 1),
+    IMAGINED: (20, 1),
+    SPOKEN: (16, 5),
+    WRITTEN: (16, 3),
+    FOLLOW_UP: (8, 1.5),
+    PICTURE: (28, 4),
+    CLIP: (6, 2.5),
+}
+BUDGET, SHORT = Budget(5000, 1, 1e-3), Budget(20, 1, 1e-3)
+WAIT = 0.5  # share of the steps that train the text model only
+SENSES = 0.3  # weight of the losses of hearing and seeing beside that of answering
 
 
 class Learner(nn.Module):
@@ -36,65 +60,104 @@ class Learner(nn.Module):
     def __init__(self, seed: int = 0) -> None:
         super().__init__()
         self.thinker = new_thinker(seed)
-        self.ear = Ear(self.thinker.audio_tower, self.thinker.config.text_config.vocab_size)
+        self.ear = Ear(self.thinker.audio_tower)
 
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """loss: of both. answer: nats a token. right: share of whole answers. hear: CTC of rows."""
-        sounds = self.ear.hear(batch) if batch.windows else []
-        rows = self.ear.rows(sounds) if sounds else []
-        hear = self.ear.named(rows, batch.spoken, self.thinker.model.embed_tokens.weight.detach())
-        hidden = self.states(batch, rows)
+    def losses(self, batch: Batch, names: Names) -> dict[str, Tensor]:
+        """loss: of all. answer: nats a token. right: share of whole answers. hear, see: of rows."""
+        table = self.thinker.model.embed_tokens.weight.detach()
+        heard, seen, hear, see = [], None, table.new_zeros(()), table.new_zeros(())
+        if batch.imagined:
+            heard = self.ear.imagine(batch, table)
+        elif batch.windows:
+            heard = self.ear.rows(self.ear.hear(batch)[1])
+            told, off = self.ear.named(heard, batch.spoken, table)
+            hear = told + hearing.OFF * off
+        if batch.patches is not None:
+            seen = rows(self.thinker.visual, batch)
+            values = seeing.named(seen, batch, names, table)
+            see = values["see"] + seeing.OFF * values["off"]
+        hidden = self._read(self._embed(batch, heard, seen), batch)
         at = batch.labels != NO_LABEL
         logits, labels = self.thinker.lm_head(hidden[at]), batch.labels[at]
+        logits = logits.masked_fill(_impossible(batch, names, logits.shape[1])[at], -torch.inf)
         answer = F.cross_entropy(logits, labels)
         wrong = torch.zeros(at.shape).masked_scatter(at, (logits.argmax(-1) != labels).float())
         right = 1 - wrong.amax(1).mean()
-        return {"loss": answer + HEARING * hear, "answer": answer, "right": right, "hear": hear}
+        loss = answer + SENSES * (hear + see)
+        return {"loss": loss, "answer": answer, "right": right, "hear": hear, "see": see}
 
-    def states(self, batch: Batch, heard: list[Tensor] | None = None) -> Tensor:
-        """Normed hidden states, float32 [B, T, E]. heard: rows of the sounds, if known."""
-        return self.thinker.model(
-            inputs_embeds=self.embed(batch, heard), position_ids=batch.positions, use_cache=False
-        ).last_hidden_state
+    def states(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Input rows with the media in their places and normed hidden states, float32 [B, T, E]."""
+        heard = self.ear.rows(self.ear.hear(batch)[1]) if batch.windows else []
+        seen = None if batch.patches is None else rows(self.thinker.visual, batch)
+        x = self._embed(batch, heard, seen)
+        return x, self._read(x, batch)
 
-    def embed(self, batch: Batch, heard: list[Tensor] | None = None) -> Tensor:
-        """Input rows with the media in their places."""
+    def _embed(self, batch: Batch, heard: list[Tensor], seen: Tensor | None) -> Tensor:
         config, x = self.thinker.config, self.thinker.model.embed_tokens(batch.ids)
-        if batch.windows:
-            rows = self.ear.rows(self.ear.hear(batch)) if heard is None else heard
-            x = _put(x, batch.ids == config.audio_token_id, torch.cat(rows))
-        if batch.patches is not None:
-            seen = self.thinker.visual(batch.patches, batch.grids)
+        if heard:
+            x = _put(x, batch.ids == config.audio_token_id, torch.cat(heard))
+        if seen is not None:
             places = (batch.ids == config.image_token_id) | (batch.ids == config.video_token_id)
             x = _put(x, places, seen)
         return x
+
+    def _read(self, x: Tensor, batch: Batch) -> Tensor:
+        return self.thinker.model(
+            inputs_embeds=x, position_ids=batch.positions, use_cache=False
+        ).last_hidden_state
+
+
+def _impossible(batch: Batch, names: Names, size: int) -> Tensor:
+    """Tokens of counts that only held-out pictures have (``training.seeing``), bool [B, T, V]."""
+    counts = range(1, world.MOST_SHAPES + 1)
+    rows = torch.zeros(len(batch.ids), size, dtype=torch.bool)
+    for row, thing in zip(rows, batch.seen or [None] * len(rows), strict=True):
+        if isinstance(thing, world.Picture):
+            never = ~torch.tensor(seeing.choices(thing, "count", counts))
+            row[names.counts[never]] = row[names.counts_first[never]] = True
+    return rows[:, None].expand(*batch.ids.shape, size)
 
 
 def _put(x: Tensor, places: Tensor, rows: Tensor) -> Tensor:
     return x.masked_scatter(places[..., None], rows)
 
 
-def batch_of(examples: Examples, groups: dict[str, tuple[int, int]], step: int) -> Batch:
-    """What a step trains on: examples of one group."""
+def batch_of(
+    examples: Examples, groups: dict[str, tuple[int, float]], formal: float, step: int
+) -> Batch:
+    """What a step trains on: examples of one group, all of them formal or none, as that is long."""
     rng = Random(f"thinker {step}")
     group = rng.choices(list(groups), [share for _, share in groups.values()])[0]
-    return collate([examples.make(group, rng) for _ in range(groups[group][0])])
+    formal = float(rng.random() < formal)
+    return collate([examples.make(group, rng, formal=formal) for _ in range(groups[group][0])])
 
 
-def parameters(folder: Path) -> dict[str, Tensor]:
-    """transformers' Thinker in what a ``Learner``'s stage has saved."""
-    state, prefix = torch.load(folder / "model.pt"), "thinker."
-    return {n.removeprefix(prefix): value for n, value in state.items() if n.startswith(prefix)}
+def parameters(folder: Path, part: str) -> dict[str, Tensor]:
+    """Those of a part of what a stage has saved, without its name in theirs."""
+    state = torch.load(folder / "model.pt")
+    return {n.removeprefix(part): value for n, value in state.items() if n.startswith(part)}
 
 
 def main(arguments: Arguments) -> None:
-    budget, out = SHORT if arguments.short else BUDGET, arguments.out
+    out, budget = arguments.out, SHORT if arguments.short else BUDGET
     learner = Learner()
-    learner.thinker.load_state_dict(parameters(out / "reading"))
-    learner.ear.load_state_dict(torch.load(out / "hearing" / "model.pt"))
-    examples = Examples(open_processor(out), Recordings.load(out / "recordings" / "train"))
-    batches = Ahead(functools.partial(batch_of, examples, GROUPS), budget.steps)
-    train(out / "thinker", learner, budget, lambda step: learner.losses(batches(step)))
+    learner.thinker.load_state_dict(parameters(out / "reading", "thinker."))
+    learner.ear.load_state_dict(parameters(out / "hearing", "ear."))
+    learner.thinker.visual.load_state_dict(torch.load(out / "seeing" / "model.pt"))
+    processor = open_processor(out)
+    names = Names.of(processor.tokenizer)
+    examples = Examples(processor, Recordings.load(out / "recordings" / "train"))
+    batches = Ahead(functools.partial(batch_of, examples, GROUPS, FORMAL), budget.steps)
+    table = learner.thinker.model.embed_tokens
+    senses = nn.ModuleList([learner.ear, learner.thinker.visual, table])
+
+    def loss(step: int) -> dict[str, Tensor]:
+        senses.requires_grad_(step >= WAIT * budget.steps)
+        return learner.losses(batches(step), names)
+
+    slow = [table.weight, *learner.ear.last, *last_of(learner.thinker.visual)]
+    train(out / "thinker", learner, budget, loss, slow=slow)
 
 
 if __name__ == "__main__":

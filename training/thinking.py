@@ -68,7 +68,7 @@ class Scribe:
         rng, known = Random(f"conversations {seed}"), set(answers)
         for answer in answers:
             if talk := requesting(answer, rng):
-                yield examples.of(talk, False, rng)
+                yield examples.of(talk, None, rng)
         for group, tries in _TRIES.items():
             for _ in range(round(tries * share)):
                 example = examples.make(group, rng)
@@ -80,10 +80,7 @@ class Scribe:
         """Of a few conversations. spoken: how their answers sound."""
         config = self._learner.thinker.config
         batch = collate(examples)
-        embedded = self._learner.embed(batch)
-        hidden = self._learner.thinker.model(
-            inputs_embeds=embedded, position_ids=batch.positions, use_cache=False
-        ).last_hidden_state
+        embedded, hidden = self._learner.states(batch)
         media = (config.audio_token_id, config.image_token_id, config.video_token_id)
         is_text = ~torch.isin(batch.ids, torch.tensor(media))
         rows = (hidden + embedded * is_text[..., None]).half()
@@ -125,7 +122,7 @@ class Scribe:
 def write_lines(out: Path, seed: int = 0) -> None:
     """Both splits of the codec's corpus as the Talker gets them: talker/train.pt, held_out.pt."""
     learner = Learner()
-    learner.thinker.load_state_dict(louder(parameters(out / "thinker")))
+    learner.thinker.load_state_dict(louder(parameters(out / "thinker", "thinker.")))
     processor = open_processor(out)
     examples = Examples(processor, Recordings.load(out / "recordings" / "train"))
     scribe = Scribe(learner, processor)

@@ -25,6 +25,7 @@ Seed = int | tuple[int, ...]
 _SYNCHRONOUS, _PHONEME_EVENTS, _UTF8 = 2, 1, 1
 _RATE, _PITCH = 1, 3  # espeak_PARAMETER
 _LIST_END, _PHONEME = 0, 7  # espeak_EVENT_TYPE
+_IPA, _STRESS = 2, str.maketrans("", "", "ˈˌ")
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,11 @@ LANGUAGES = ("en-us", "en", "en-gb-scotland", "en-gb-x-rp", "en-029")  # "en" is
 _VARIANTS = (
     *("m1", "m2", "m3", "m4", "m5", "m6", "m8", "f1", "f2", "f3", "f4"),
     *("Andy", "Annie", "Gene", "linda", "Michael", "Mario", "Mike", "steph", "zac", "rob"),
+    *("Alex", "Alicia", "Denis", "Diogo", "Henrique", "Hugo", "Jacky", "Marco", "Nguyen", "Storm"),
+    *("adam", "anika", "antonio", "aunty", "benjamin", "boris", "caleb", "ed", "edward", "grandma"),
+    *("grandpa", "ian", "klatt2", "klatt3", "klatt4", "klatt5", "klatt6", "marcelo", "max"),
+    *("michel", "miguel", "mike2", "norbert", "pablo", "paul", "pedro", "quincy", "robert"),
+    *("sandro", "shelby", "travis", "john"),
 )
 _HELD_OUT = ("m7", "f5", "Lee", "Gene2", "belinda", "Andrea", "david", "victor")
 QUESTION_VOICES = tuple(Voice(language, name) for language in LANGUAGES for name in _VARIANTS)
@@ -82,6 +88,12 @@ def speak(text: str, voice: Voice) -> Speech:
     """The text spoken, at ESPEAK_RATE, untrimmed."""
     with _Espeak() as espeak:
         return espeak.speak(text, voice)
+
+
+def phonemes(words: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """How the reply voices' language says each word: IPA without stress."""
+    with _Espeak() as espeak:
+        return {word: espeak.phonemes(word) for word in words}
 
 
 def speak_all(
@@ -172,6 +184,15 @@ class _Espeak:
             raise ValueError(f"espeak-ng finds nothing to say in {text!r}")
         samples = np.concatenate(self._pieces).astype(np.float32) / 32768
         return Speech(samples, np.array(self._starts, np.float64) / ESPEAK_RATE)
+
+    def phonemes(self, word: str) -> tuple[str, ...]:
+        language = next(iter(REPLY_VOICES.values())).language
+        self._library.espeak_SetVoiceByName(language.encode())
+        spell = self._library.espeak_TextToPhonemes
+        spell.restype = ctypes.c_char_p
+        text = ctypes.c_char_p(word.encode())
+        said = spell(ctypes.byref(text), _UTF8, _IPA | ord("_") << 8).decode()
+        return tuple(said.translate(_STRESS).split("_"))
 
     def _hear(self, wave, count: int, events) -> int:
         """espeak_SetSynthCallback's: 0 to go on."""

@@ -15,6 +15,8 @@ NUMBERS = (
 ).split()
 MOST_ADDED = 10
 COLOURS = "red green blue yellow purple orange black".split()
+UNNAMED = "pink brown grey cyan lime navy olive maroon".split()
+"""Colours that are seen in training, so that counting does not depend on the colour."""
 SHAPES = "circle square triangle star ring".split()
 MOST_SHAPES = 5
 DIRECTIONS = {"left": "to the left", "right": "to the right", "up": "up", "down": "down"}
@@ -31,6 +33,7 @@ THINGS = (
 ).split()
 SAYABLE = sorted({*NUMBERS, *COLOURS, *SHAPES, *DIRECTIONS, *THINGS})
 MOST_SAID = 4
+LONG_LIST, LONG_SUM = (5, 12), (2, 4)  # words and changes: too many to be learned by heart
 UNKNOWN = "i don't know"
 
 SUMS = ("what is {}", "how much is {}", "{}")
@@ -41,6 +44,7 @@ HOW_MANY = ("how many", "how many are there")
 WHICH_COLOUR = ("which colour", "which colour is it")
 WHERE = ("where does it move", "which way does it go")
 HEARD = ("what do you hear", "which sound is it")
+PHRASES = (*WHAT, *HOW_MANY, *WHICH_COLOUR, *WHERE, *HEARD)
 STRANGE = (
     "who is the {}",
     "where is the {}",
@@ -88,6 +92,10 @@ class Picture:
             return f"a {self.colour} {self.shape}"
         return f"{NUMBERS[self.count]} {self.colour} {self.shape}s"
 
+    @property
+    def held_out(self) -> bool:
+        return self.colour in COLOURS and is_held_out(self.count, self.colour, self.shape)
+
 
 @dataclass(frozen=True)
 class Clip:
@@ -97,6 +105,10 @@ class Clip:
     shape: str
     direction: str
     sound: str
+
+    @property
+    def held_out(self) -> bool:
+        return is_held_out(self.colour, self.shape, self.direction, self.sound)
 
 
 @dataclass(frozen=True)
@@ -115,8 +127,8 @@ def is_held_out(*key: object) -> bool:
 
 
 def talk(kind: str, rng: Random, held_out: bool) -> Talk:
-    """A random conversation of a kind in KINDS, of the training split or held out."""
-    return KINDS[kind](rng, held_out)
+    """A random conversation of a kind in KINDS, of a split, or of one in TRAINED."""
+    return (KINDS | TRAINED)[kind](rng, held_out)
 
 
 def answers(count: int, seed: int, held_out: bool = False) -> list[str]:
@@ -179,20 +191,51 @@ def saying(rng: Random, held_out: bool) -> Talk:
             return Talk("say", (Turn(rng.choice(SAYINGS).format(answer), answer),))
 
 
+def long_sum(rng: Random, held_out: bool) -> Talk:
+    """ "a plus b minus c is d"; none of its steps is a held-out sum."""
+    while True:
+        result = rng.randrange(len(NUMBERS))
+        words = [NUMBERS[result]]
+        for _ in range(rng.randint(*LONG_SUM)):
+            sign, b = rng.choice(("plus", "minus")), rng.randint(0, MOST_ADDED)
+            before, result = result, add(result, sign, b)
+            if result is None or is_held_out(before, sign, b):
+                break
+            words += [sign, NUMBERS[b]]
+        else:
+            text = " ".join(words)
+            turn = Turn(rng.choice(SUMS).format(text), f"{text} is {NUMBERS[result]}")
+            return Talk("long sum", (turn,))
+
+
+def listing(rng: Random, held_out: bool) -> Talk:
+    """A long list to be repeated, also of words that are not spoken; never held out."""
+    count, known = rng.randint(*LONG_LIST), (*SAYABLE, *STRANGERS)
+    answer = " ".join(rng.choice(known) for _ in range(count))
+    return Talk("list", (Turn(rng.choice(SAYINGS).format(answer), answer),))
+
+
 def picture(rng: Random, held_out: bool) -> Talk:
     while True:
         seen = Picture(rng.randint(1, MOST_SHAPES), rng.choice(COLOURS), rng.choice(SHAPES))
-        if is_held_out(seen.count, seen.colour, seen.shape) == held_out:
+        if seen.held_out == held_out:
             break
     about = ((WHAT, seen.name), (HOW_MANY, NUMBERS[seen.count]), (WHICH_COLOUR, seen.colour))
     phrases, answer = rng.choice(about)
     return Talk("picture", (Turn(rng.choice(phrases), answer),), picture=seen)
 
 
+def counting(rng: Random, held_out: bool) -> Talk:
+    """How many shapes of a colour without a name; never held out."""
+    seen = Picture(rng.randint(1, MOST_SHAPES), rng.choice(UNNAMED), rng.choice(SHAPES))
+    turn = Turn(rng.choice(HOW_MANY), NUMBERS[seen.count])
+    return Talk("counting", (turn,), picture=seen)
+
+
 def clip(rng: Random, held_out: bool) -> Talk:
     while True:
         seen = Clip(*(rng.choice(list(of)) for of in (COLOURS, SHAPES, DIRECTIONS, SOUNDS)))
-        if is_held_out(seen.colour, seen.shape, seen.direction, seen.sound) == held_out:
+        if seen.held_out == held_out:
             return about_clip(seen, rng)
 
 
@@ -218,3 +261,5 @@ KINDS: dict[str, Callable[[Random, bool], Talk]] = {
     "clip": clip,
     "unknown": unknown,
 }
+TRAINED = {"list": listing, "long sum": long_sum, "counting": counting}
+"""Kinds that only teach: nothing of them is asked in the end."""

@@ -43,6 +43,17 @@ def test_sums_are_right_and_follow_ups_go_on():
                 assert before.answer.endswith(f" {a}")
 
 
+def test_no_step_of_a_long_sum_is_held_out():
+    number = world.NUMBERS.index
+    for talk in talks("long sum", False):
+        *steps, is_, result = talk.turns[0].answer.split()
+        total = number(steps[0])
+        for sign, b in zip(steps[1::2], map(number, steps[2::2]), strict=True):
+            assert not world.is_held_out(total, sign, b)
+            total = world.add(total, sign, b)
+        assert (is_, number(result)) == ("is", total)
+
+
 @pytest.mark.parametrize("held_out", [False, True])
 def test_answers_are_of_known_words_and_come_once(held_out):
     said = world.answers(500, 0, held_out)
