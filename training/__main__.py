@@ -20,9 +20,9 @@ STAGES = (
 FLOORS = {
     "recogniser": 10.0,
     "vocoder": 4.0,
-    "flow": 2.7,
+    "flow": 2.5,
     "reading": 4.2,
-    "hearing": 120.0,
+    "hearing": 100.0,
     "seeing": 12.0,
     "thinker": 14.0,
     "talker": 9.0,

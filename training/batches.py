@@ -1,7 +1,8 @@
 """Examples as tensors: rows padded on the right, media of all rows one after another."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from random import Random
 
 import torch
 from torch import Tensor
@@ -62,6 +63,16 @@ def collate(examples: Sequence[Example]) -> Batch:
         seen=[example.seen for example in examples if example.seen],
         imagined=any(example.imagined for example in examples),
     )
+
+
+Groups = Mapping[str, tuple[int, float]]
+"""Of each group of ``training.examples``: how many of a step, and its share of the steps."""
+
+
+def drawn(groups: Groups, rng: Random) -> tuple[str, int]:
+    """The group of a step, and how many of it."""
+    group = rng.choices(list(groups), [share for _, share in groups.values()])[0]
+    return group, groups[group][0]
 
 
 class _Steps(Dataset):

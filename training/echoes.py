@@ -7,7 +7,6 @@ Codes, flow and vocoder change a voice; what learned from recordings only mishea
 
 from random import Random
 
-import numpy as np
 import soxr
 import torch
 from tqdm import tqdm
@@ -17,7 +16,7 @@ from omnirt.types import WaveSchedule
 from .codec import Corpus
 from .config import SPEECH_RATE, VOICES
 from .recordings import ECHOES, RATE, save_waves
-from .scoring import token2wav_of
+from .scoring import sound_of, token2wav_of
 from .stage import Arguments
 
 ANSWERS, SHORT = 800, 8
@@ -34,9 +33,8 @@ def main(arguments: Arguments) -> None:
     picks = Random("echoes").sample(range(len(corpus)), count)
     for i, index in enumerate(tqdm(picks, "echoes", disable=None)):
         codes, voice = corpus.codes_of(index).tolist(), VOICES[i % len(VOICES)]
-        pieces = token2wav.synthesize(codes, voice, schedule, seed=i)
-        wave = np.concatenate([piece for piece in pieces if piece is not None])
-        waves.append((soxr.resample(wave, SPEECH_RATE, RATE).clip(-1, 1) * 32767).astype(np.int16))
+        wave = sound_of(token2wav, codes, voice, schedule, seed=i)
+        waves.append(soxr.resample(wave, SPEECH_RATE, RATE).clip(-1, 1))
     save_waves(file, [corpus.texts[index] for index in picks], waves)
 
 

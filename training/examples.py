@@ -38,6 +38,7 @@ ROW_RATE = 25  # rows of a sound, a second
 ROWS = (2, 11)  # the most that an imagined word and its pause take, from fast to slow speech
 _FASTER, _TILT = (0.85, 1.18), 0.6
 _SIGNS = {"plus": "+", "minus": "-"}
+_ANSWERED = frozenset(world.WORDS)
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ class Examples:
         self._held_out = held_out
         self._texts = list(recordings.waves)
         self._replies = [text for text in self._texts if _is_reply(text)]
+        self._phrases = [text for text in world.PHRASES if text in recordings.waves]
         self._sayings = [talk for text in self._texts if (talk := _saying(text))]
 
     def make(
@@ -95,11 +97,9 @@ class Examples:
         if kind == "write":  # half of the time its own voices, which are few recordings
             texts = self._replies if rng.random() < 0.5 else self._texts
             return self.writing(rng.choice(texts), rng)
-        if group == IMAGINED:
-            return self.of(world.talk(kind, rng, self._held_out), silence, rng, formal)
         spoken = group in (SPOKEN, FOLLOW_UP) or (group in (PICTURE, CLIP) and rng.random() < 0.5)
         spoken = spoken and not only_typed
-        sound = self._sound if spoken else None
+        sound = silence if group == IMAGINED else self._sound if spoken else None
         return self.of(self._talk(kind, spoken, rng), sound, rng, formal)
 
     def of(
@@ -125,18 +125,12 @@ class Examples:
 
     def asking(self, rng: Random) -> Example:
         """A recorded question about a picture or a clip, to be written down."""
-        return self.writing(
-            rng.choice([x for x in world.PHRASES if x in self._recordings.waves]), rng
-        )
+        return self.writing(rng.choice(self._phrases), rng)
 
     def sounding(self, rng: Random) -> Example:
         """The name of a sound as clips have it."""
         name = rng.choice(list(world.SOUNDS))
-        sound = {
-            "type": "audio",
-            "audio": drawing.make_sound(name, rng),
-            "sampling_rate": drawing.SOUND_RATE,
-        }
+        sound = audio(drawing.make_sound(name, rng), drawing.SOUND_RATE)
         return self._example("sound", to_write_down(sound), name, [name])
 
     def _talk(self, kind: str, spoken: bool, rng: Random) -> world.Talk:
@@ -178,8 +172,7 @@ class Examples:
 
     def _sound(self, text: str, rng: Random) -> dict:
         samples = rng.choice(self._recordings.waves[text])
-        wave = noisy(samples if self._held_out else another_voice(samples, rng), rng)
-        return {"type": "audio", "audio": wave, "sampling_rate": RATE}
+        return audio(noisy(samples if self._held_out else another_voice(samples, rng), rng))
 
     def _example(self, kind: str, messages: list[dict], answer: str, heard: list[str]) -> Example:
         prompt = build_prompt(messages, self._processor)
@@ -203,8 +196,12 @@ def silence(text: str, rng: Random) -> dict:
     """As long as the text may take to say, fast or slow."""
     most = rng.randint(*ROWS)
     rows = sum(rng.randint(2, most) for _ in text.split())
-    wave = np.zeros(rows * RATE // ROW_RATE, np.float32)
-    return {"type": "audio", "audio": wave, "sampling_rate": RATE}
+    return audio(np.zeros(rows * RATE // ROW_RATE, np.float32))
+
+
+def audio(wave: np.ndarray, rate: int = RATE) -> dict:
+    """The content of a message that is a sound, float32 [n]."""
+    return {"type": "audio", "audio": wave, "sampling_rate": rate}
 
 
 def to_write_down(sound: dict) -> list[dict]:
@@ -251,7 +248,7 @@ def _is_reply(text: str) -> bool:
     """Whether it is an answer, not a question; these are recorded in the model's voices."""
     words = text.split()
     asks = "is" not in words and not {"plus", "minus"}.isdisjoint(words)
-    return not asks and set(words) <= set(world.WORDS)
+    return not asks and _ANSWERED.issuperset(words)
 
 
 def _saying(text: str) -> world.Talk | None:

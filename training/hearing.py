@@ -3,7 +3,7 @@
 python -m training.hearing --out runs
 
 CTC (Graves et al. 2006) twice: first with a head of its own, dropped later, that learns fast to
-tell the words; then over the text model's embeddings too: the row of a sound is to be near the
+tell the phonemes; then over the text model's embeddings too: the row of a sound is to be near the
 embedding of a word, or near a blank. A text model that can answer typed questions then soon answers
 spoken ones.
 """
@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from .batches import Ahead, Batch, collate
 from .config import Budget
 from .examples import FOLLOW_UP, SPOKEN, WRITTEN, Examples
-from .loop import train
+from .loop import embeddings, train
 from .recordings import Recordings
 from .released import new_thinker
 from .stage import Arguments
@@ -52,7 +52,10 @@ class Ear(nn.Module):
     def hear(self, batch: Batch) -> tuple[list[Tensor], list[Tensor]]:
         """Frames of each sound before and after the last layer, [T, d], 50 a second."""
         both = encode_windows(self.tower, batch.mel, batch.frames)
-        counts, ends = _frames(batch).tolist(), torch.tensor(batch.windows).cumsum(0).tolist()
+        counts, ends = (
+            _halved(batch.frames).tolist(),
+            torch.tensor(batch.windows).cumsum(0).tolist(),
+        )
         kept = [[x[:n] for x, n in zip(frames, counts, strict=True)] for frames in both]
         inner, frames = (
             [torch.cat(x[a:b]) for a, b in zip([0, *ends], ends, strict=False)] for x in kept
@@ -61,7 +64,7 @@ class Ear(nn.Module):
 
     def imagine(self, batch: Batch, table: Tensor) -> list[Tensor]:
         """Rows as a perfect ear would make: the words' embeddings at random places, and noise."""
-        rows, sounds = [], _frames(batch).split(batch.windows)
+        rows, sounds = [], _halved(batch.frames).split(batch.windows)
         rng = torch.Generator().manual_seed(int(batch.ids.sum()))
         for frames, said in zip(sounds, batch.spoken, strict=True):
             count = frames.sum() // 2
@@ -96,9 +99,9 @@ class Ear(nn.Module):
         return _ctc(rows, spoken, lambda x: x @ heads.T * scale), off
 
 
-def _frames(batch: Batch) -> Tensor:
-    """Of each window, 50 a second."""
-    return (batch.frames + 1) // 2
+def _halved(frames: Tensor) -> Tensor:
+    """Frames of mel, 100 a second -> those of the encoder, 50 a second."""
+    return (frames + 1) // 2
 
 
 def _ctc(
@@ -122,7 +125,7 @@ def encode_windows(tower: nn.Module, mel: Tensor, frames: Tensor) -> tuple[Tenso
     x = F.gelu(tower.conv1(mel)) * true[:, None]
     x = F.gelu(tower.conv2(x)).mT
     x = x + tower.positional_embedding.positional_embedding[: x.shape[1]]
-    seen = (torch.arange(x.shape[1]) < (frames[:, None] + 1) // 2)[:, None, None]
+    seen = (torch.arange(x.shape[1]) < _halved(frames)[:, None])[:, None, None]
     for layer in tower.layers:
         inner = x
         y, attention = layer.self_attn_layer_norm(x), layer.self_attn
@@ -187,7 +190,7 @@ def main(arguments: Arguments) -> None:
     processor, recordings = open_processor(out), Recordings.load(out / "recordings" / "train")
     examples = Examples(processor, recordings)
     spell = Spelling(processor.tokenizer, recordings.waves)
-    table = torch.load(out / "reading" / "model.pt")["thinker.model.embed_tokens.weight"]
+    table = embeddings(out)
     pupil = Listening(Ear(new_thinker().audio_tower), spell.size)
     for folder, budget, words in (
         (out / "hearing" / "telling", SHORT_TELLING if short else TELLING, None),

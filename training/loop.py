@@ -41,7 +41,7 @@ def train(
     optimizer = torch.optim.AdamW(_groups(model, slow), betas=betas, weight_decay=decay)
     start, curve = _resume(folder, model, optimizer)
     recent: list[dict[str, float]] = []
-    every = min(EVERY, max(1, budget.steps // 4))
+    every = min(EVERY, math.ceil(budget.steps / 4))
     bar = tqdm(range(start, budget.steps), folder.name, initial=start, total=budget.steps)
     for step in bar:
         for group in optimizer.param_groups:
@@ -64,6 +64,17 @@ def train(
     (folder / "curve.json").write_text(json.dumps(curve, indent=0) + "\n")
     _save(folder / "model.pt", model.state_dict())
     (folder / "state.pt").unlink(missing_ok=True)
+
+
+def parameters(folder: Path, part: str) -> dict[str, Tensor]:
+    """Those of a part of what a stage has saved, without its name in theirs."""
+    state = torch.load(folder / "model.pt")
+    return {n.removeprefix(part): value for n, value in state.items() if n.startswith(part)}
+
+
+def embeddings(runs: Path) -> Tensor:
+    """What ``training.reading`` has made of the tokens, float32 [V, E]."""
+    return parameters(runs / "reading", "thinker.model.embed_tokens.")["weight"]
 
 
 def _groups(model: nn.Module, slow: Sequence[nn.Parameter]) -> list[dict]:

@@ -36,8 +36,12 @@ class Recordings:
     @classmethod
     def load(cls, folder: Path) -> "Recordings":
         """Those of a folder, and the echoes beside them if there are any (``training.echoes``)."""
-        saved, waves = np.load(folder / FILE), {}
-        for file in (saved, np.load(folder / ECHOES)) if (folder / ECHOES).exists() else (saved,):
+        saved = np.load(folder / FILE)
+        files = [saved]
+        if (folder / ECHOES).exists():
+            files.append(np.load(folder / ECHOES))
+        waves: dict[str, list[np.ndarray]] = {}
+        for file in files:
             for text, samples in zip(file["texts"].tolist(), _cut(file, "samples"), strict=True):
                 waves.setdefault(text, []).append(samples)
         seen = (world.Clip(*names) for names in saved["seen"].tolist())
@@ -68,7 +72,7 @@ def record(folder: Path, scale: float, seed: int = 0, held_out: bool = False) ->
     lines = list(zip(spoken, question_voices(len(spoken), seed, pool), strict=True))
     replies = world.answers(max(40, round(_REPLIES * scale)), seed, held_out)
     lines += [(text, voice) for text in replies for voice in REPLY_VOICES.values()]
-    said = [(s.samples * 32767).astype(np.int16) for s in speak_all(lines, RATE, seed=seed)]
+    said = [speech.samples for speech in speak_all(lines, RATE, seed=seed)]
     rng = Random(f"clips {seed} {held_out}")
     seen = [world.talk("clip", rng, held_out).clip for _ in range(math.ceil(CLIPS * scale))]
     files = [np.frombuffer(drawing.film(clip, rng), np.uint8) for clip in tqdm(seen, "clips")]
@@ -79,8 +83,9 @@ def record(folder: Path, scale: float, seed: int = 0, held_out: bool = False) ->
 def save_waves(
     file: Path, texts: Sequence[str], waves: Sequence[np.ndarray], **more: np.ndarray
 ) -> None:
-    """texts, and what is heard of each: int16 at RATE."""
-    np.savez(file, texts=np.array(texts), **_joined("samples", waves), **more)
+    """texts, and what is heard of each: float32 in [-1, 1] at RATE, kept as int16."""
+    samples = [(wave * 32767).astype(np.int16) for wave in waves]
+    np.savez(file, texts=np.array(texts), **_joined("samples", samples), **more)
 
 
 def _joined(name: str, pieces: list[np.ndarray]) -> dict[str, np.ndarray]:

@@ -24,9 +24,20 @@ from omnirt.types import PromptInputs, SamplingParams, WaveSchedule
 from omnirt.weights.checkpoint import Checkpoint
 
 from .config import SPEECH_RATE, VOICES
-from .examples import CLIP, FOLLOW_UP, PICTURE, SPOKEN, TYPED, WRITTEN, Examples, to_write_down
+from .examples import (
+    CLIP,
+    FOLLOW_UP,
+    PICTURE,
+    SPOKEN,
+    TYPED,
+    WRITTEN,
+    Examples,
+    audio,
+    to_write_down,
+)
 from .recogniser import Recogniser
 from .recordings import Recordings
+from .scoring import sound_of
 from .stage import Arguments
 from .voices import REPLY_VOICES, speak_all
 
@@ -84,15 +95,14 @@ class Pupil:
         if not codes:
             return np.zeros(0, np.float32)
         schedule = wave or WaveSchedule.preset("balanced")
-        pieces = self._models.token2wav.synthesize(codes, voice, schedule, seed)
-        return np.concatenate([piece for piece in pieces if piece is not None])
+        return sound_of(self._models.token2wav, codes, voice, schedule, seed)
 
     def hear(self, wave: np.ndarray) -> str:
         """The words of speech at SPEECH_RATE, by the model's own ears."""
         if not len(wave):
             return ""
-        sound = {"type": "audio", "audio": wave, "sampling_rate": SPEECH_RATE}
-        return self.write(build_prompt(to_write_down(sound), self.processor))
+        messages = to_write_down(audio(wave, SPEECH_RATE))
+        return self.write(build_prompt(messages, self.processor))
 
     def _text(self, ids: Sequence[int]) -> str:
         return self.processor.tokenizer.decode(list(ids))

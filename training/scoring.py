@@ -2,10 +2,11 @@
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -52,6 +53,14 @@ def token2wav_of(runs: Path) -> Token2Wav:
     return Token2Wav(_config(), weights, speakers)
 
 
+def sound_of(
+    token2wav: Token2Wav, codes: Sequence[int], voice: str, schedule: WaveSchedule, seed: int
+) -> np.ndarray:
+    """float32 [480 codes] of at least one code."""
+    pieces = token2wav.synthesize(codes, voice, schedule, seed)
+    return np.concatenate([piece for piece in pieces if piece is not None])
+
+
 def score_vocoder(runs: Path) -> None:
     """Real mels, vocoded; runs/vocoder/score.json."""
     vocoder, held_out = vocoder_of(runs), Corpus.load(runs / "codec" / "held_out")
@@ -68,8 +77,7 @@ def score_flow(runs: Path) -> None:
 
     def spoken(schedule: WaveSchedule, index: int, voice: int) -> Tensor:
         codes = held_out.codes_of(index).tolist()
-        pieces = token2wav.synthesize(codes, VOICES[voice], schedule, seed=index)
-        return torch.cat([torch.from_numpy(piece) for piece in pieces if piece is not None])
+        return torch.from_numpy(sound_of(token2wav, codes, VOICES[voice], schedule, index))
 
     schedules = {"whole": WHOLE, "streamed": WaveSchedule()}
     _score(runs, "flow", held_out, {k: partial(spoken, v) for k, v in schedules.items()})

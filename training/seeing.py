@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from . import world
-from .batches import Ahead, Batch, collate
+from .batches import Ahead, Batch, collate, drawn
 from .config import Budget
 from .examples import CLIP, COUNTED, PICTURE, Examples
-from .loop import train
+from .loop import embeddings, train
 from .recordings import Recordings
 from .released import new_thinker
 from .stage import Arguments
@@ -30,8 +30,7 @@ from .tokenizer import open_processor
 
 MATCH = 12.0  # the logit of rows whose mean is a word's embedding
 OFF = 0.1  # weight of the rows' distance to what they mean
-COUNTS = world.NUMBERS[1 : world.MOST_SHAPES + 1]
-# Of each group: examples of a step, and its share of the steps.
+COUNTS = range(1, world.MOST_SHAPES + 1)
 GROUPS = {PICTURE: (40, 8), COUNTED: (40, 4), CLIP: (4, 1)}
 BUDGET, SHORT = Budget(6000, 1, 1.5e-3), Budget(12, 1, 1.5e-3)
 
@@ -51,9 +50,10 @@ class Names:
 
     @classmethod
     def of(cls, tokenizer) -> "Names":
-        kinds = (COUNTS, world.COLOURS, world.SHAPES, list(world.DIRECTIONS))
+        counts = [world.NUMBERS[count] for count in COUNTS]
+        kinds = (counts, world.COLOURS, world.SHAPES, list(world.DIRECTIONS))
         texts = [[f" {word}" for word in words] for words in kinds]
-        return cls(*(torch.tensor([_id(tokenizer, x) for x in of]) for of in (*texts, COUNTS)))
+        return cls(*(torch.tensor([_id(tokenizer, x) for x in of]) for of in (*texts, counts)))
 
 
 def _id(tokenizer, text: str) -> int:
@@ -74,21 +74,21 @@ def rows(tower: nn.Module, batch: Batch) -> Tensor:
 def named(seen: Tensor, batch: Batch, names: Names, table: Tensor) -> dict[str, Tensor]:
     """see: nats a word. sees: share of words known. off: rows' distance to the sum of the words.
 
-    seen: rows. table: embeddings, [V, E].
+    loss: of see and off. seen: rows. table: embeddings, [V, E].
     """
     sizes = batch.grids.prod(1) // 4
     means = torch.stack([part.mean(0) for part in seen.split(sizes.tolist())])
     size = table.square().sum(1).mean()
     meant, losses, rights = torch.zeros_like(means), [], []
-    for ids, at, wanted, choices in _questions(batch.seen, names):
+    for ids, at, wanted, possible in _questions(batch.seen, names):
         logits = means[at] @ table[ids].T * (MATCH / size)
-        logits = logits.masked_fill(~choices, -torch.inf)
+        logits = logits.masked_fill(~possible, -torch.inf)
         losses.append(F.cross_entropy(logits, wanted, reduction="none"))
         rights.append(logits.argmax(1) == wanted)
         meant[at] += table[ids[wanted]]
     off = (seen - meant.repeat_interleave(sizes, 0)).square().sum(1).mean() / size
     see, sees = torch.cat(losses).mean(), torch.cat(rights).float().mean()
-    return {"see": see, "sees": sees, "off": off}
+    return {"loss": see + OFF * off, "see": see, "sees": sees, "off": off}
 
 
 def _questions(
@@ -102,7 +102,7 @@ def _questions(
     for ids, at, field, values in (
         (names.colours, named, "colour", world.COLOURS),
         (names.shapes, pictures + clips, "shape", world.SHAPES),
-        (names.counts, pictures, "count", range(1, world.MOST_SHAPES + 1)),
+        (names.counts, pictures, "count", COUNTS),
         (names.directions, clips, "direction", list(world.DIRECTIONS)),
     ):
         wanted = [values.index(getattr(seen[i], field)) for i in at]
@@ -119,22 +119,21 @@ def choices(thing: world.Picture | world.Clip, field: str, values: Sequence) -> 
 
 def batch_of(examples: Examples, step: int) -> Batch:
     rng = Random(f"seeing {step}")
-    group = rng.choices(list(GROUPS), [share for _, share in GROUPS.values()])[0]
-    return collate([examples.make(group, rng, only_typed=True) for _ in range(GROUPS[group][0])])
+    group, count = drawn(GROUPS, rng)
+    return collate([examples.make(group, rng, only_typed=True) for _ in range(count)])
 
 
 def main(arguments: Arguments) -> None:
     budget, out = SHORT if arguments.short else BUDGET, arguments.out
     processor = open_processor(out)
     examples = Examples(processor, Recordings.load(out / "recordings" / "train"))
-    table = torch.load(out / "reading" / "model.pt")["thinker.model.embed_tokens.weight"]
+    table = embeddings(out)
     names, tower = Names.of(processor.tokenizer), new_thinker().visual
     batches = Ahead(functools.partial(batch_of, examples), budget.steps)
 
     def loss(step: int) -> dict[str, Tensor]:
         batch = batches(step)
-        values = named(rows(tower, batch), batch, names, table)
-        return {"loss": values["see"] + OFF * values["off"]} | values
+        return named(rows(tower, batch), batch, names, table)
 
     train(out / "seeing", tower, budget, loss, slow=last_of(tower))
 

@@ -8,7 +8,7 @@ unlearn it for its first errors. So does the table of embeddings, as they tell w
 """
 
 import functools
-from pathlib import Path
+from collections.abc import Sequence
 from random import Random
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from . import hearing, seeing, world
-from .batches import NO_LABEL, Ahead, Batch, collate
+from .batches import NO_LABEL, Ahead, Batch, Groups, collate, drawn
 from .config import Budget
 from .examples import (
     CLIP,
@@ -31,14 +31,13 @@ from .examples import (
     Examples,
 )
 from .hearing import Ear
-from .loop import train
+from .loop import parameters, train
 from .recordings import Recordings
 from .released import new_thinker
 from .seeing import Names, last_of, rows
 from .stage import Arguments
 from .tokenizer import open_processor
 
-# Of each group: examples of a step, and its share of the steps.
 GROUPS = {
     TYPED: (32, 2),
     SUMMED: (32, 1),
@@ -74,12 +73,13 @@ class Learner(nn.Module):
             hear = told + hearing.OFF * off
         if batch.patches is not None:
             seen = rows(self.thinker.visual, batch)
-            values = seeing.named(seen, batch, names, table)
-            see = values["see"] + seeing.OFF * values["off"]
+            see = seeing.named(seen, batch, names, table)["loss"]
         hidden = self._read(self._embed(batch, heard, seen), batch)
         at = batch.labels != NO_LABEL
         logits, labels = self.thinker.lm_head(hidden[at]), batch.labels[at]
-        logits = logits.masked_fill(_impossible(batch, names, logits.shape[1])[at], -torch.inf)
+        if batch.seen:
+            never = _impossible(batch.seen, names, logits.shape[1])[at.nonzero()[:, 0]]
+            logits = logits.masked_fill(never, -torch.inf)
         answer = F.cross_entropy(logits, labels)
         wrong = torch.zeros(at.shape).masked_scatter(at, (logits.argmax(-1) != labels).float())
         right = 1 - wrong.amax(1).mean()
@@ -108,35 +108,26 @@ class Learner(nn.Module):
         ).last_hidden_state
 
 
-def _impossible(batch: Batch, names: Names, size: int) -> Tensor:
-    """Tokens of counts that only held-out pictures have (``training.seeing``), bool [B, T, V]."""
-    counts = range(1, world.MOST_SHAPES + 1)
-    rows = torch.zeros(len(batch.ids), size, dtype=torch.bool)
-    for row, thing in zip(rows, batch.seen or [None] * len(rows), strict=True):
+def _impossible(seen: Sequence[world.Picture | world.Clip], names: Names, size: int) -> Tensor:
+    """Tokens of counts that only held-out pictures have (``training.seeing``), bool [B, V]."""
+    rows = torch.zeros(len(seen), size, dtype=torch.bool)
+    for row, thing in zip(rows, seen, strict=True):
         if isinstance(thing, world.Picture):
-            never = ~torch.tensor(seeing.choices(thing, "count", counts))
+            never = ~torch.tensor(seeing.choices(thing, "count", seeing.COUNTS))
             row[names.counts[never]] = row[names.counts_first[never]] = True
-    return rows[:, None].expand(*batch.ids.shape, size)
+    return rows
 
 
 def _put(x: Tensor, places: Tensor, rows: Tensor) -> Tensor:
     return x.masked_scatter(places[..., None], rows)
 
 
-def batch_of(
-    examples: Examples, groups: dict[str, tuple[int, float]], formal: float, step: int
-) -> Batch:
+def batch_of(examples: Examples, groups: Groups, formal: float, step: int) -> Batch:
     """What a step trains on: examples of one group, all of them formal or none, as that is long."""
     rng = Random(f"thinker {step}")
-    group = rng.choices(list(groups), [share for _, share in groups.values()])[0]
+    group, count = drawn(groups, rng)
     formal = float(rng.random() < formal)
-    return collate([examples.make(group, rng, formal=formal) for _ in range(groups[group][0])])
-
-
-def parameters(folder: Path, part: str) -> dict[str, Tensor]:
-    """Those of a part of what a stage has saved, without its name in theirs."""
-    state = torch.load(folder / "model.pt")
-    return {n.removeprefix(part): value for n, value in state.items() if n.startswith(part)}
+    return collate([examples.make(group, rng, formal=formal) for _ in range(count)])
 
 
 def main(arguments: Arguments) -> None:

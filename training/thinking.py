@@ -19,10 +19,11 @@ from .batches import collate
 from .codec import STEP, Corpus
 from .config import PLAIN_TOKENS, SPEECH_RATE, VOICES
 from .examples import CLIP, PICTURE, SPOKEN, Example, Examples
+from .loop import parameters
 from .recordings import Recordings
 from .residual import louder
 from .states import EndRows, Line, save
-from .thinker import Learner, parameters
+from .thinker import Learner
 from .tokenizer import open_processor
 from .word_times import all_word_times
 

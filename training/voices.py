@@ -93,6 +93,7 @@ def speak(text: str, voice: Voice) -> Speech:
 def phonemes(words: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """How the reply voices' language says each word: IPA without stress."""
     with _Espeak() as espeak:
+        espeak.choose(next(iter(REPLY_VOICES.values())).language)
         return {word: espeak.phonemes(word) for word in words}
 
 
@@ -173,9 +174,12 @@ class _Espeak:
         self._library.espeak_Terminate()
         _ctypes.dlclose(self._library._handle)
 
+    def choose(self, voice: str) -> None:
+        if self._library.espeak_SetVoiceByName(voice.encode()):
+            raise ValueError(f"espeak-ng has no voice {voice}")
+
     def speak(self, text: str, voice: Voice) -> Speech:
-        if self._library.espeak_SetVoiceByName(voice.name.encode()):
-            raise ValueError(f"espeak-ng has no voice {voice.name}")
+        self.choose(voice.name)
         self._library.espeak_SetParameter(_RATE, voice.speed, 0)
         self._library.espeak_SetParameter(_PITCH, voice.pitch, 0)
         data = text.encode() + b"\0"
@@ -186,8 +190,6 @@ class _Espeak:
         return Speech(samples, np.array(self._starts, np.float64) / ESPEAK_RATE)
 
     def phonemes(self, word: str) -> tuple[str, ...]:
-        language = next(iter(REPLY_VOICES.values())).language
-        self._library.espeak_SetVoiceByName(language.encode())
         spell = self._library.espeak_TextToPhonemes
         spell.restype = ctypes.c_char_p
         text = ctypes.c_char_p(word.encode())

@@ -21,23 +21,12 @@ def test_adding_is_turning():
         torch.testing.assert_close(pair[:-1] @ turn, pair[1:])
 
 
-class Words:
-    """A tokenizer that knows words, at times with a space, and one digit a token."""
-
-    def __init__(self):
-        self.known = {}
-
-    def encode(self, text):
-        pieces = list(text) if text.isdigit() else [text]
-        return [self.known.setdefault(piece, len(self.known)) for piece in pieces]
-
-
 @pytest.mark.parametrize("text", ["seven", " seven", "7"])
-def test_every_spelling_of_a_number_has_its_place(text):
-    tokenizer, read, written = Words(), torch.zeros(80, 32), torch.zeros(80, 32)
-    in_order(read, written, tokenizer)
-    row = tokenizer.known[text]
-    torch.testing.assert_close(read[row], read[tokenizer.known["seven"]])
+def test_every_spelling_of_a_number_has_its_place(words, text):
+    read, written = torch.zeros(80, 32), torch.zeros(80, 32)
+    in_order(read, written, words)
+    row = words.known[text]
+    torch.testing.assert_close(read[row], read[words.known["seven"]])
     assert 0.3 < read[row].norm() < 0.9
     torch.testing.assert_close(read / read[row].norm(), written / written[row].norm())
-    assert not torch.allclose(read[row], read[tokenizer.known["eight"]], atol=0.1)
+    assert not torch.allclose(read[row], read[words.known["eight"]], atol=0.1)

@@ -32,6 +32,7 @@ def test_repeated_words_need_a_pause(monkeypatch, tmp_path):
 def test_learns_and_loads(tmp_path):
     folder = tmp_path / "recogniser"
     recogniser.learn(folder, Size(8, 2, Budget(50, 2, 2e-3)))
-    assert json.loads((folder / "curve.json").read_text())[-1]["loss"] < 12
+    curve = json.loads((folder / "curve.json").read_text())
+    assert np.mean([point["loss"] for point in curve]) < 12
     heard = Recogniser.load(folder).hear(np.zeros(24_000, np.float32))
     assert set(heard.split()) <= set(world.WORDS)

@@ -10,55 +10,33 @@ pytest.importorskip("transformers", reason="training needs transformers")
 from training import seeing, world
 from training.world import COLOURS, SHAPES, Picture
 
-COUNTS = range(1, world.MOST_SHAPES + 1)
 ROWS = 4  # of a picture
 
 
-class Words:
-    """A tokenizer of whole words."""
-
-    def __init__(self):
-        self.known = {}
-
-    def encode(self, text):
-        return [self.known.setdefault(text, len(self.known))]
-
-
-def a_picture_beside_a_held_out_one() -> tuple[Picture, int]:
-    """Of training, and the count of one with its colour and shape that is held out."""
-    held = next(
-        picture
-        for colour in COLOURS
-        for shape in SHAPES
-        for count in COUNTS
-        if (picture := Picture(count, colour, shape)).held_out
-    )
-    count = next(n for n in COUNTS if not Picture(n, held.colour, held.shape).held_out)
-    return Picture(count, held.colour, held.shape), held.count
-
-
-def test_a_count_that_is_held_out_is_no_choice():
-    seen, never = a_picture_beside_a_held_out_one()
-    open_counts = seeing.choices(seen, "count", COUNTS)
+def test_a_count_that_is_held_out_is_no_choice(beside_held_out):
+    seen, never = beside_held_out
+    open_counts = seeing.choices(seen, "count", seeing.COUNTS)
     assert open_counts[seen.count - 1]
     assert not open_counts[never - 1]
-    assert all(seeing.choices(Picture(3, world.UNNAMED[0], SHAPES[0]), "count", COUNTS))
+    assert all(seeing.choices(Picture(3, world.UNNAMED[0], SHAPES[0]), "count", seeing.COUNTS))
 
 
-def test_rows_that_lean_to_a_held_out_count_cost_nothing_but_their_distance():
-    seen, never = a_picture_beside_a_held_out_one()
+def test_rows_that_lean_to_a_held_out_count_cost_nothing_but_their_distance(words, beside_held_out):
+    seen, never = beside_held_out
     other = next(
-        n for n in COUNTS if n != seen.count and seeing.choices(seen, "count", COUNTS)[n - 1]
+        n
+        for n in seeing.COUNTS
+        if n != seen.count and seeing.choices(seen, "count", seeing.COUNTS)[n - 1]
     )
-    names = seeing.Names.of(Words())
+    names = seeing.Names.of(words)
     table = torch.eye(int(names.counts_first.max()) + 1)
     batch = SimpleNamespace(grids=torch.tensor([[1, 4, 4]]), seen=[seen])
-    words = [
+    meant = [
         names.counts[seen.count - 1],
         names.colours[COLOURS.index(seen.colour)],
         names.shapes[SHAPES.index(seen.shape)],
     ]
-    right = table[torch.stack(words)].sum(0).repeat(ROWS, 1)
+    right = table[torch.stack(meant)].sum(0).repeat(ROWS, 1)
 
     def see(count: int) -> float:
         return float(
@@ -70,8 +48,8 @@ def test_rows_that_lean_to_a_held_out_count_cost_nothing_but_their_distance():
     assert see(other) > alone
 
 
-def test_an_unnamed_colour_is_no_question():
-    names = seeing.Names.of(Words())
+def test_an_unnamed_colour_is_no_question(words):
+    names = seeing.Names.of(words)
     table = torch.eye(int(names.counts_first.max()) + 1)
     seen = Picture(2, world.UNNAMED[0], SHAPES[0])
     batch = SimpleNamespace(grids=torch.tensor([[1, 4, 4]]), seen=[seen])
