@@ -24,7 +24,7 @@ FLOORS = {
     "reading": 4.2,
     "hearing": 100.0,
     "seeing": 12.0,
-    "thinker": 14.0,
+    "thinker": 6.0,
     "talker": 9.0,
 }
 _log = logging.getLogger(__name__)

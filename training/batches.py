@@ -8,12 +8,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from .config import PLAIN_TOKENS
+from .config import PLAIN_TOKENS, WINDOW
 from .examples import Example
 from .loop import padded
 from .world import Clip, Picture
 
-WINDOW = 200  # mel frames that the audio encoder sees at once
 NO_LABEL = -100
 
 

@@ -13,6 +13,7 @@ CODES = 1024  # ids 1..CODES; 0 is the flow's unconditional row
 CODEC_PAD, CODEC_BOS, CODEC_EOS, CODEC_MASK = (CODES + i for i in (1, 2, 3, 4))
 VOICES = ("Chelsie", "Ethan")
 SPEECH_RATE = 24_000
+WINDOW = 400  # mel frames (4 s) that the audio encoder sees at once: questions are rarely cut
 REFERENCE_FRAMES = 300  # 3 s of each voice
 MAX_PICTURE = 112 * 112  # pixels; larger pictures are made smaller
 
@@ -36,6 +37,7 @@ PRESET = Preset(
 def model_config() -> dict:
     """config.json of the small model, in the released layout."""
     values = config_of(PRESET, PLAIN_TOKENS)
+    values["thinker_config"]["audio_config"]["n_window"] = WINDOW // 2
     values["talker_config"] |= {
         "vocab_size": CODES + 8,
         "tts_codec_pad_token_id": CODEC_PAD,

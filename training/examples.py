@@ -37,6 +37,8 @@ FORMAL = 0.3
 ROW_RATE = 25  # rows of a sound, a second
 ROWS = (2, 11)  # the most that an imagined word and its pause take, from fast to slow speech
 _FASTER, _TILT = (0.85, 1.18), 0.6
+_ROOM = (2.0, 1.0)  # the most seconds of silence before and after, mostly few
+_CLEAN = 0.1  # share of recordings without noise
 _SIGNS = {"plus": "+", "minus": "-"}
 _ANSWERED = frozenset(world.WORDS)
 
@@ -85,7 +87,9 @@ class Examples:
         self._config = ThinkerConfig.from_dict(model_config()["thinker_config"])
         self._held_out = held_out
         self._texts = list(recordings.waves)
-        self._replies = [text for text in self._texts if _is_reply(text)]
+        self._replies = [  # as often as recorded
+            text for text, waves in recordings.waves.items() if _is_reply(text) for _ in waves
+        ]
         self._phrases = [text for text in world.PHRASES if text in recordings.waves]
         self._sayings = [talk for text in self._texts if (talk := _saying(text))]
 
@@ -172,7 +176,8 @@ class Examples:
 
     def _sound(self, text: str, rng: Random) -> dict:
         samples = rng.choice(self._recordings.waves[text])
-        return audio(noisy(samples if self._held_out else another_voice(samples, rng), rng))
+        voice = samples if self._held_out else another_voice(samples, rng)
+        return audio(noisy(in_room(voice, rng), rng))
 
     def _example(self, kind: str, messages: list[dict], answer: str, heard: list[str]) -> Example:
         prompt = build_prompt(messages, self._processor)
@@ -230,12 +235,19 @@ def another_voice(samples: np.ndarray, rng: Random) -> np.ndarray:
     return (wave * (np.abs(samples).max() / np.abs(wave).max())).astype(np.int16)
 
 
+def in_room(samples: np.ndarray, rng: Random) -> np.ndarray:
+    """As microphones record it: a moment longer than the speech, at both ends."""
+    return np.pad(samples, [round(rng.random() ** 3 * most * RATE) for most in _ROOM])
+
+
 def noisy(samples: np.ndarray, rng: Random) -> np.ndarray:
-    """int16 -> float32 in [-1, 1], at another level, with noise 8 to 45 dB below the speech."""
+    """int16 -> float32 in [-1, 1], at another level; noise 8 to 45 dB below, or _CLEAN: none."""
     wave = samples.astype(np.float32) / 32768
-    level = np.sqrt(np.square(wave).mean()) * 10 ** (-rng.uniform(8, 45) / 20)
-    noise = np.random.default_rng(rng.getrandbits(32)).normal(0, level, len(wave))
-    return ((wave + noise.astype(np.float32)) * rng.uniform(0.3, 1.2)).clip(-1, 1)
+    if rng.random() > _CLEAN:
+        level = np.sqrt(np.square(wave).mean()) * 10 ** (-rng.uniform(8, 45) / 20)
+        noise = np.random.default_rng(rng.getrandbits(32)).normal(0, level, len(wave))
+        wave += noise.astype(np.float32)
+    return (wave * rng.uniform(0.3, 1.2)).clip(-1, 1)
 
 
 def _digits(word: str) -> str:

@@ -17,6 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from omnirt.evaluation.measures import word_error_rate
+
 from . import world
 from .codec import Corpus, centroid_mel
 from .config import SPEECH_RATE, VOICES, Budget
@@ -87,23 +89,6 @@ class Recogniser:
         return " ".join(self._words[index - 1] for index in best.tolist() if index)
 
 
-def word_errors(said: str, heard: str) -> int:
-    """Words to replace, leave out or put in."""
-    row = list(range(len(heard.split()) + 1))
-    for i, word in enumerate(said.split()):
-        before, row[0] = row[0], i + 1
-        for j, other in enumerate(heard.split()):
-            change = before + (word != other)
-            before, row[j + 1] = row[j + 1], min(change, row[j] + 1, row[j + 1] + 1)
-    return row[-1]
-
-
-def error_rate(pairs: Sequence[tuple[str, str]]) -> float:
-    """Of (said, heard): word errors a word said."""
-    errors = sum(word_errors(said, heard) for said, heard in pairs)
-    return errors / sum(len(said.split()) for said, _ in pairs)
-
-
 def main(arguments: Arguments) -> None:
     size = SHORT if arguments.short else SIZE
     folder = arguments.out / "recogniser"
@@ -170,7 +155,7 @@ def _figures(recogniser: Recogniser, codec: Path, count: int) -> dict[str, float
     for name, speakers in voices.items():
         spoken = speak_all(list(zip(texts, speakers, strict=True)), SPEECH_RATE, seed=_SEED + 1)
         heard = [recogniser.hear(speech.samples) for speech in spoken]
-        figures[name] = round(error_rate(list(zip(texts, heard, strict=True))), 4)
+        figures[name] = round(word_error_rate(list(zip(texts, heard, strict=True))), 4)
     if (codec / "held_out").exists():
         corpus = Corpus.load(codec / "held_out")
         for voice, name in enumerate(VOICES):
@@ -179,7 +164,7 @@ def _figures(recogniser: Recogniser, codec: Path, count: int) -> dict[str, float
                 for index in range(len(corpus))
             ]
             pairs = list(zip(corpus.texts, heard, strict=True))
-            figures[f"{name}, codes alone"] = round(error_rate(pairs), 4)
+            figures[f"{name}, codes alone"] = round(word_error_rate(pairs), 4)
     return figures
 
 

@@ -23,7 +23,7 @@ FILE, ECHOES = "recordings.npz", "echoes.npz"
 _SPOKEN = {"sum": (4000, 2), "say": (12500, 1), "unknown": (400, 3)}
 _PHRASE_VOICES, _FOLLOW_UP_VOICES = 60, 60
 _REPLIES = 600  # answers in the model's own voices, to be written down
-CLIPS = 900
+CLIPS = 4000
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from omnirt.evaluation.measures import word_error_rate
 from omnirt.token2wav.bigvgan import BigVGAN
 from omnirt.token2wav.config import Token2WavConfig
 from omnirt.token2wav.model import Token2Wav
@@ -19,7 +20,7 @@ from omnirt.weights.speakers import Speaker
 from .codec import Corpus
 from .config import VOICES, model_config
 from .mel import log_mel
-from .recogniser import Recogniser, error_rate
+from .recogniser import Recogniser
 
 ANSWERS = 100
 WHOLE = WaveSchedule(first=36, chunk=36, lookahead=9, points=10)  # longer than any answer
@@ -92,7 +93,7 @@ def _score(runs: Path, stage: str, held_out: Corpus, ways: Mapping[str, Way]) ->
         for name, way in ways.items():
             for voice, speaker in enumerate(VOICES):
                 pairs = [(held_out.texts[i], recogniser.hear(way(i, voice))) for i in answers]
-                figures[f"{name}, {speaker}"] = round(error_rate(pairs), 4)
+                figures[f"{name}, {speaker}"] = round(word_error_rate(pairs), 4)
     (runs / stage / "score.json").write_text(json.dumps(figures, indent=1) + "\n")
     _log.info("%s: word error rates of %d answers: %s", stage, len(answers), figures)
 

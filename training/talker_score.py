@@ -8,9 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from omnirt.evaluation.measures import word_error_rate
+
 from .codec import centroid_mel
 from .config import VOICES
-from .recogniser import Recogniser, error_rate
+from .recogniser import Recogniser
 from .speaking import GREEDY, Choice, speak
 from .states import EndRows, Line
 
@@ -53,7 +55,7 @@ def _figures(
             _log.debug("%s -> %s", answer, words)
     ratios = [len(codes) / len(line.codes) for line, codes in zip(lines, said, strict=True)]
     return {
-        "word error rate": round(error_rate(pairs), 4),
+        "word error rate": round(word_error_rate(pairs), 4),
         "sentences right": round(float(np.mean([a == b for a, b in pairs])), 4),
         "stops": round(float(np.mean([len(codes) < MOST for codes in said])), 4),
         "length within 30 %": round(float(np.mean([abs(r - 1) < _NEAR for r in ratios])), 4),

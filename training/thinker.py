@@ -1,10 +1,10 @@
-"""The Thinker: both encoders and the text model, trained together on all kinds of questions.
+"""The Thinker: the text model on all kinds of questions, with what it hears and sees.
 
 python -m training.thinker --out runs
 
-It begins with the encoders of ``training.hearing`` and ``training.seeing`` and the text model of
-``training.reading``. The encoders wait until the text model can use what they tell: they would
-unlearn it for its first errors. So does the table of embeddings, as they tell words by it.
+It begins with the encoders of ``training.hearing`` and ``training.seeing``, which stay as they are:
+its first errors would make them unlearn, and at the end they gain nothing from it. The table of
+embeddings stays too, as they tell words by it.
 """
 
 import functools
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from . import hearing, seeing, world
+from . import seeing, world
 from .batches import NO_LABEL, Ahead, Batch, Groups, collate, drawn
 from .config import Budget
 from .examples import (
@@ -34,7 +34,7 @@ from .hearing import Ear
 from .loop import parameters, train
 from .recordings import Recordings
 from .released import new_thinker
-from .seeing import Names, last_of, rows
+from .seeing import Names, rows
 from .stage import Arguments
 from .tokenizer import open_processor
 
@@ -42,15 +42,13 @@ GROUPS = {
     TYPED: (32, 2),
     SUMMED: (32, 1),
     IMAGINED: (20, 1),
-    SPOKEN: (16, 5),
-    WRITTEN: (16, 3),
+    SPOKEN: (18, 5),
+    WRITTEN: (16, 4),
     FOLLOW_UP: (8, 1.5),
-    PICTURE: (28, 4),
-    CLIP: (6, 2.5),
+    PICTURE: (24, 2),
+    CLIP: (12, 4),
 }
 BUDGET, SHORT = Budget(5000, 1, 1e-3), Budget(20, 1, 1e-3)
-WAIT = 0.5  # share of the steps that train the text model only
-SENSES = 0.3  # weight of the losses of hearing and seeing beside that of answering
 
 
 class Learner(nn.Module):
@@ -62,50 +60,37 @@ class Learner(nn.Module):
         self.ear = Ear(self.thinker.audio_tower)
 
     def losses(self, batch: Batch, names: Names) -> dict[str, Tensor]:
-        """loss: of all. answer: nats a token. right: share of whole answers. hear, see: of rows."""
-        table = self.thinker.model.embed_tokens.weight.detach()
-        heard, seen, hear, see = [], None, table.new_zeros(()), table.new_zeros(())
+        """loss: nats a token of the answers. right: share of whole answers."""
+        imagined = None
         if batch.imagined:
-            heard = self.ear.imagine(batch, table)
-        elif batch.windows:
-            heard = self.ear.rows(self.ear.hear(batch)[1])
-            told, off = self.ear.named(heard, batch.spoken, table)
-            hear = told + hearing.OFF * off
-        if batch.patches is not None:
-            seen = rows(self.thinker.visual, batch)
-            see = seeing.named(seen, batch, names, table)["loss"]
-        hidden = self._read(self._embed(batch, heard, seen), batch)
+            table = self.thinker.model.embed_tokens.weight.detach()
+            imagined = self.ear.imagine(batch, table)
+        hidden = self.states(batch, imagined)[1]
         at = batch.labels != NO_LABEL
         logits, labels = self.thinker.lm_head(hidden[at]), batch.labels[at]
         if batch.seen:
             never = _impossible(batch.seen, names, logits.shape[1])[at.nonzero()[:, 0]]
             logits = logits.masked_fill(never, -torch.inf)
-        answer = F.cross_entropy(logits, labels)
         wrong = torch.zeros(at.shape).masked_scatter(at, (logits.argmax(-1) != labels).float())
-        right = 1 - wrong.amax(1).mean()
-        loss = answer + SENSES * (hear + see)
-        return {"loss": loss, "answer": answer, "right": right, "hear": hear, "see": see}
+        return {"loss": F.cross_entropy(logits, labels), "right": 1 - wrong.amax(1).mean()}
 
-    def states(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Input rows with the media in their places and normed hidden states, float32 [B, T, E]."""
-        heard = self.ear.rows(self.ear.hear(batch)[1]) if batch.windows else []
-        seen = None if batch.patches is None else rows(self.thinker.visual, batch)
-        x = self._embed(batch, heard, seen)
-        return x, self._read(x, batch)
+    def states(self, batch: Batch, heard: Sequence[Tensor] | None = None) -> tuple[Tensor, Tensor]:
+        """Input rows with the media in their places and normed hidden states, float32 [B, T, E].
 
-    def _embed(self, batch: Batch, heard: list[Tensor], seen: Tensor | None) -> Tensor:
-        config, x = self.thinker.config, self.thinker.model.embed_tokens(batch.ids)
-        if heard:
-            x = _put(x, batch.ids == config.audio_token_id, torch.cat(heard))
-        if seen is not None:
+        heard: rows of the sounds, if not as the ear makes them.
+        """
+        x = self.thinker.model.embed_tokens(batch.ids)
+        config, tower = self.thinker.config, self.thinker.visual
+        if batch.windows:
+            heard = heard or self.ear.rows(self.ear.hear(batch)[1])
+            x = _put(x, batch.ids == config.audio_token_id, torch.cat(list(heard)))
+        if batch.patches is not None:
             places = (batch.ids == config.image_token_id) | (batch.ids == config.video_token_id)
-            x = _put(x, places, seen)
-        return x
-
-    def _read(self, x: Tensor, batch: Batch) -> Tensor:
-        return self.thinker.model(
+            x = _put(x, places, rows(tower, batch))
+        hidden = self.thinker.model(
             inputs_embeds=x, position_ids=batch.positions, use_cache=False
         ).last_hidden_state
+        return x, hidden
 
 
 def _impossible(seen: Sequence[world.Picture | world.Clip], names: Names, size: int) -> Tensor:
@@ -140,15 +125,9 @@ def main(arguments: Arguments) -> None:
     names = Names.of(processor.tokenizer)
     examples = Examples(processor, Recordings.load(out / "recordings" / "train"))
     batches = Ahead(functools.partial(batch_of, examples, GROUPS, FORMAL), budget.steps)
-    table = learner.thinker.model.embed_tokens
-    senses = nn.ModuleList([learner.ear, learner.thinker.visual, table])
-
-    def loss(step: int) -> dict[str, Tensor]:
-        senses.requires_grad_(step >= WAIT * budget.steps)
-        return learner.losses(batches(step), names)
-
-    slow = [table.weight, *learner.ear.last, *last_of(learner.thinker.visual)]
-    train(out / "thinker", learner, budget, loss, slow=slow)
+    for still in (learner.ear, learner.thinker.visual, learner.thinker.model.embed_tokens):
+        still.requires_grad_(False)
+    train(out / "thinker", learner, budget, lambda step: learner.losses(batches(step), names))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ Seed = int | tuple[int, ...]
 
 _SYNCHRONOUS, _PHONEME_EVENTS, _UTF8 = 2, 1, 1
 _RATE, _PITCH = 1, 3  # espeak_PARAMETER
-_LIST_END, _PHONEME = 0, 7  # espeak_EVENT_TYPE
+_LIST_END, _WORD, _PHONEME = 0, 1, 7  # espeak_EVENT_TYPE
 _IPA, _STRESS = 2, str.maketrans("", "", "ˈˌ")
 
 
@@ -44,10 +44,11 @@ class Voice:
 
 @dataclass(frozen=True)
 class Speech:
-    """samples: float32 [n] in [-1, 1]. times: where each phoneme begins, seconds, ascending."""
+    """samples: float32 [n] in [-1, 1]. times, words: where phonemes and words begin, seconds."""
 
     samples: np.ndarray = field(repr=False)
     times: np.ndarray = field(repr=False)
+    words: np.ndarray = field(repr=False)
 
 
 LANGUAGES = ("en-us", "en", "en-gb-scotland", "en-gb-x-rp", "en-029")  # "en" is British
@@ -109,20 +110,21 @@ def speak_all(
 
 
 def _recording(index: int, line: tuple[str, Voice], rate: int, seed: Seed) -> Speech:
-    speech = speak(*line)
-    samples, times = trimmed(speech.samples, speech.times)
-    samples = soxr.resample(samples, ESPEAK_RATE, rate)
+    speech = trimmed(speak(*line))
+    samples = soxr.resample(speech.samples, ESPEAK_RATE, rate)
     noise = np.random.default_rng([*np.atleast_1d(seed), index]).normal(0, DITHER, len(samples))
-    return Speech((samples + noise).clip(-1, 1).astype(np.float32), times)
+    return replace(speech, samples=(samples + noise).clip(-1, 1).astype(np.float32))
 
 
-def trimmed(samples: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def trimmed(speech: Speech) -> Speech:
     """EDGE seconds before the first and after the last sound; times move along."""
-    loud = np.flatnonzero(np.abs(samples) > _SILENT * np.abs(samples).max())
+    level = np.abs(speech.samples)
+    loud = np.flatnonzero(level > _SILENT * level.max())
     edge = round(EDGE * ESPEAK_RATE)
-    padded = np.pad(samples, edge)  # sound from loud[0] + edge on
+    padded = np.pad(speech.samples, edge)  # sound from loud[0] + edge on
     kept = padded[loud[0] : loud[-1] + 2 * edge + 1]
-    return kept, np.clip(times + (edge - loud[0]) / ESPEAK_RATE, 0, len(kept) / ESPEAK_RATE)
+    later, end = (edge - loud[0]) / ESPEAK_RATE, len(kept) / ESPEAK_RATE
+    return Speech(kept, *((at + later).clip(0, end) for at in (speech.times, speech.words)))
 
 
 class _Name(ctypes.Union):
@@ -157,7 +159,7 @@ class _Espeak:
 
     def __init__(self) -> None:
         self._pieces: list[np.ndarray] = []
-        self._starts: list[int] = []
+        self._starts: dict[int, list[int]] = {_WORD: [], _PHONEME: []}  # samples, of each event
 
     def __enter__(self) -> "_Espeak":
         self._library = ctypes.CDLL(espeakng_loader.get_library_path())
@@ -187,7 +189,10 @@ class _Espeak:
         if not self._pieces:
             raise ValueError(f"espeak-ng finds nothing to say in {text!r}")
         samples = np.concatenate(self._pieces).astype(np.float32) / 32768
-        return Speech(samples, np.array(self._starts, np.float64) / ESPEAK_RATE)
+        times, words = (
+            np.array(self._starts[kind], np.float64) / ESPEAK_RATE for kind in (_PHONEME, _WORD)
+        )
+        return Speech(samples, times, words)
 
     def phonemes(self, word: str) -> tuple[str, ...]:
         spell = self._library.espeak_TextToPhonemes
@@ -202,7 +207,7 @@ class _Espeak:
             self._pieces.append(np.ctypeslib.as_array(wave, (count,)).copy())
         index = 0
         while events[index].type != _LIST_END:
-            if events[index].type == _PHONEME:
-                self._starts.append(events[index].sample)
+            if events[index].type in self._starts:
+                self._starts[events[index].type].append(events[index].sample)
             index += 1
         return 0

@@ -6,33 +6,12 @@ from multiprocessing import get_context
 
 import numpy as np
 
-from .voices import ESPEAK_RATE, REPLY_VOICES, _Espeak, trimmed
-
-_LIST_END, _WORD = 0, 1  # espeak_EVENT_TYPE
-
-
-class _Words(_Espeak):
-    """Keeps the sample where each word begins."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.words: list[int] = []
-
-    def _hear(self, wave, count: int, events) -> int:
-        index = 0
-        while events[index].type != _LIST_END:
-            if events[index].type == _WORD:
-                self.words.append(events[index].sample)
-            index += 1
-        return super()._hear(wave, count, events)
+from .voices import REPLY_VOICES, speak, trimmed
 
 
 def word_times(text: str) -> np.ndarray:
     """Seconds where each word begins, in the trimmed recording of the codec's first voice."""
-    with _Words() as espeak:
-        speech = espeak.speak(text, next(iter(REPLY_VOICES.values())))
-        starts = np.array(espeak.words) / ESPEAK_RATE
-    return trimmed(speech.samples, starts)[1]
+    return trimmed(speak(text, next(iter(REPLY_VOICES.values())))).words
 
 
 def all_word_times(texts: Sequence[str], workers: int = 1) -> list[np.ndarray]:

@@ -12,8 +12,8 @@ pytest.importorskip("transformers", reason="training needs transformers")
 from hf_model import tensors
 from omnirt.weights.random_tokenizer import CONTROL_TOKENS
 from training import world
-from training.batches import WINDOW, collate
-from training.config import PLAIN_TOKENS
+from training.batches import collate
+from training.config import PLAIN_TOKENS, WINDOW
 from training.examples import (
     CLIP,
     FOLLOW_UP,
@@ -137,8 +137,8 @@ def test_tokens_of_counts_that_are_held_out_do_not_move_the_loss(
     turn = world.Turn("how many", world.NUMBERS[seen.count])
     batch = collate([examples.of(world.Talk("picture", (turn,), picture=seen), None, Random(0))])
     names = Names.of(open_processor(tmp_path).tokenizer)
-    before = learner.losses(batch, names)["answer"]
+    before = learner.losses(batch, names)["loss"]
     row = learner.thinker.lm_head.weight[names.counts_first[never - 1]]
     row += 9
-    assert torch.equal(learner.losses(batch, names)["answer"], before)
+    assert torch.equal(learner.losses(batch, names)["loss"], before)
     row -= 9

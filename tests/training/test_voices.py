@@ -70,3 +70,10 @@ def test_every_voice_exists_and_none_is_in_both_pools():
     assert not {v.variant for v in QUESTION_VOICES} & {v.variant for v in HELD_OUT_VOICES}
     with pytest.raises(ValueError, match="xx"):
         speak("yes", Voice("xx", "m1"))
+
+
+def test_words_begin_one_after_another():
+    speech = speak("twelve minus five is seven", REPLY_VOICES["Ethan"])
+    assert len(speech.words) == 5
+    assert (np.diff(speech.words) > 0.1).all()
+    assert speech.words[-1] < speech.times[-1]
