@@ -22,9 +22,9 @@ FLOORS = {
     "vocoder": 4.0,
     "flow": 2.5,
     "reading": 4.2,
-    "hearing": 100.0,
+    "hearing": 180.0,
     "seeing": 12.0,
-    "thinker": 6.0,
+    "thinker": 4.0,
     "talker": 9.0,
 }
 _log = logging.getLogger(__name__)

@@ -33,7 +33,7 @@ NOISE = 0.015  # of imagined rows
 OFF = 0.5  # weight of the rows' distance to the embeddings they mean
 RARE = 8
 TELLING, SHORT_TELLING = Budget(1200, 32, 2e-3), Budget(20, 8, 2e-3)
-BUDGET, SHORT = Budget(6000, 32, 1.5e-3), Budget(20, 8, 1e-3)
+BUDGET, SHORT = Budget(6000, 32, 1.5e-3), Budget(40, 8, 1e-3)
 
 
 class Ear(nn.Module):
