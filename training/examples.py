@@ -6,7 +6,7 @@ from random import Random
 
 import numpy as np
 
-from omnirt.evaluation.librispeech import SYSTEM, TASK
+from omnirt.conversation import to_write_down
 from omnirt.inputs.chat import SPEECH_SYSTEM_PROMPT
 from omnirt.inputs.mel import audio_tokens
 from omnirt.inputs.prompt import Processor, build_prompt
@@ -207,12 +207,6 @@ def silence(text: str, rng: Random) -> dict:
 def audio(wave: np.ndarray, rate: int = RATE) -> dict:
     """The content of a message that is a sound, float32 [n]."""
     return {"type": "audio", "audio": wave, "sampling_rate": rate}
-
-
-def to_write_down(sound: dict) -> list[dict]:
-    """A conversation that asks for the words of a recording."""
-    content = [sound, {"type": "text", "text": TASK}]
-    return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": content}]
 
 
 def typed(question: str, rng: Random) -> str:

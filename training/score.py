@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from omnirt.conversation import to_write_down
 from omnirt.engine.answer import answer
 from omnirt.engine.loader import load_models
 from omnirt.evaluation.measures import word_error_rate, words
@@ -33,7 +34,6 @@ from .examples import (
     WRITTEN,
     Examples,
     audio,
-    to_write_down,
 )
 from .recogniser import Recogniser
 from .recordings import Recordings

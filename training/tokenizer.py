@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from omnirt.evaluation.librispeech import SYSTEM, TASK
+from omnirt.conversation import RECOGNISER, WRITE_DOWN
 from omnirt.inputs.chat import SPEECH_SYSTEM_PROMPT
 from omnirt.inputs.prompt import Processor
 from omnirt.weights.random_tokenizer import write_tokenizer
@@ -33,7 +33,13 @@ def sentences() -> list[str]:
     asked += (*world.WHICH_COLOUR, *world.WHERE, *world.HEARD, *world.STRANGE, *world.STRANGERS)
     words = {word for line in (*asked, *world.WORDS) for word in line.replace("{}", "").split()}
     firsts = {line.split()[0] for line in (*asked, *world.WORDS) if line.split()[0] != "{}"}
-    prompts = (SPEECH_SYSTEM_PROMPT, PLAIN_SYSTEM_PROMPT, SYSTEM, TASK, "system user assistant")
+    prompts = (
+        SPEECH_SYSTEM_PROMPT,
+        PLAIN_SYSTEM_PROMPT,
+        RECOGNISER,
+        WRITE_DOWN,
+        "system user assistant",
+    )
     spoken = sorted({word for prompt in prompts for word in prompt.split()})
     again = [
         *sorted(words),

@@ -14,9 +14,7 @@ from .types import PRECISIONS, PRESETS
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="omnirt", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    demo = commands.add_parser("demo", help="answer a clip, a picture and a video with sound")
-    demo.add_argument("--out", default="demo-out", help="folder for the model and the speech")
-    demo.add_argument("--seed", type=int, default=0)
+    _add_demo(commands)
     run = commands.add_parser("run", help="answer one message")
     run.add_argument("--model", required=True, help="folder or hub name")
     run.add_argument("--text", action="append", default=[])
@@ -41,6 +39,18 @@ def build_parser() -> argparse.ArgumentParser:
     _add_quantize(commands)
     _add_eval(commands)
     return parser
+
+
+def _add_demo(commands: argparse._SubParsersAction) -> None:
+    demo = commands.add_parser("demo", help="a small trained model answers shipped questions")
+    asked = demo.add_mutually_exclusive_group()
+    asked.add_argument("--audio", metavar="FILE", help="ask this instead, spoken")
+    asked.add_argument("--type", metavar="TEXT", help="ask this instead, typed")
+    demo.add_argument("--image", metavar="FILE", help="what the question is about")
+    demo.add_argument("--video", metavar="FILE", help="the same, seen and heard")
+    demo.add_argument("--voice", help="Chelsie or Ethan")
+    demo.add_argument("--out", default="demo-out", metavar="FOLDER", help="for the speech")
+    demo.add_argument("--seed", type=int, default=0)
 
 
 def _add_quantize(commands: argparse._SubParsersAction) -> None:
@@ -124,9 +134,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.command == "run":
             run(args)
         elif args.command == "demo":
-            from .demo import demo
+            from .demo import Question, demo
 
-            demo(args.out, args.seed)
+            parts = {k: getattr(args, k) for k in ("audio", "image", "video")}
+            own = Question("answer", text=args.type, **parts)
+            demo(args.out, own if own.given else None, args.voice, args.seed)
         elif args.command == "quantize":
             from .quantization import command
 

@@ -7,6 +7,10 @@ from pathlib import Path
 from .errors import InputError
 from .inputs.chat import SPEECH_SYSTEM_PROMPT
 
+# What the released model is evaluated with on LibriSpeech.
+RECOGNISER = "You are a speech recognition model."
+WRITE_DOWN = "Transcribe the English audio into text without any punctuation marks."
+
 
 def ask(
     text: Sequence[str] = (),
@@ -24,6 +28,12 @@ def ask(
         {"role": "system", "content": SPEECH_SYSTEM_PROMPT},
         {"role": "user", "content": content},
     ]
+
+
+def to_write_down(sound: dict) -> list[dict]:
+    """Asks for the words of a sound, given as an item of a message's content."""
+    content = [sound, {"type": "text", "text": WRITE_DOWN}]
+    return [{"role": "system", "content": RECOGNISER}, {"role": "user", "content": content}]
 
 
 def ask_all(folder: str | Path) -> dict[str, list[dict]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from omnirt.conversation import to_write_down
 from omnirt.engine.answer import answer
 from omnirt.engine.loader import Models
 from omnirt.errors import InputError
@@ -15,9 +16,6 @@ from omnirt.weights.checkpoint import Checkpoint
 
 from .measures import word_error_rate
 
-# What the released model is evaluated with.
-SYSTEM = "You are a speech recognition model."
-TASK = "Transcribe the English audio into text without any punctuation marks."
 TOKENS = 256
 
 
@@ -45,8 +43,7 @@ def _chapter(path: Path):
 
 def transcribe(checkpoint: Checkpoint, models: Models, sound: Path, processor: Processor) -> str:
     """What the model hears, greedily."""
-    content = [{"type": "audio", "audio": str(sound)}, {"type": "text", "text": TASK}]
-    messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": content}]
+    messages = to_write_down({"type": "audio", "audio": str(sound)})
     options = Options(audio=False, thinker=SamplingParams(temperature=0.0, max_new_tokens=TOKENS))
     request = Defaults.of(models).request(build_prompt(messages, processor), options)
     return processor.tokenizer.decode(answer(models, checkpoint.config, request)[0])
