@@ -1,4 +1,4 @@
-"""The questions that ship with ``omnirt demo``, all held out of training: unheard voices, unseen sums.
+"""The questions that ship with ``omnirt demo``: unheard voices, unseen sums, pictures and clips.
 
 python -m training.make_examples FOLDER
 """

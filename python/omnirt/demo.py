@@ -1,4 +1,4 @@
-"""``omnirt demo``: the small model that ships with the package answers shipped questions, or yours."""
+"""``omnirt demo``: the small model of the package answers questions that ship with it, or yours."""
 
 import json
 import time
