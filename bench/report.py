@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 
 from report_quantized import decoders, encoders, memory
+from report_trained import trained
 from tables import table, where
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -91,8 +92,8 @@ def spread(rows: list[dict], key: str, form: str) -> str:
 
 
 def speech_distance(result: dict) -> list[str]:
-    """Two tables: by look-ahead, and by precision. Each cell spans the checkpoints."""
-    found = result["checkpoints"].values()
+    """Two tables: by look-ahead, and by precision. The shipped checkpoint, then the random ones."""
+    shipped, *random = result["checkpoints"].values()
     measured = [("log-mel", ".1e"), ("snr", ".0f"), ("samples", ".1e")]
     lines = []
     for part, title in (
@@ -100,14 +101,17 @@ def speech_distance(result: dict) -> list[str]:
         ("precision", "Precision of the flow's products against float32, one window"),
     ):
         rows = []
-        for same in zip(*(checkpoint[part] for checkpoint in found), strict=True):
-            first = same[0]
-            cells = [spread(same, key, form) for key, form in measured]
-            rows.append([first["solver"], str(first["guidance"]), str(first[part]), *cells])
+        for mine, *others in zip(shipped[part], *(other[part] for other in random), strict=True):
+            cells = [f"{mine[key]:{form}} ({spread(others, key, form)})" for key, form in measured]
+            rows.append([mine["solver"], str(mine["guidance"]), str(mine[part]), *cells])
         header = ["solver", "guidance", part, "log-mel, dB", "SNR, dB", "largest sample"]
-        count = len(result["checkpoints"])
-        lines += [f"{title} (3 s, 10 points; least … most of {count} random checkpoints):", ""]
-        lines += [*table(header, rows), ""]
+        lines += [
+            f"{title}: the shipped checkpoint, in brackets {len(random)} random ones (about 3 s, "
+            f"10 points; {where(result)}):",
+            "",
+            *table(header, rows),
+            "",
+        ]
     plot = "![SNR by look-ahead](bench/results/speech_distance.svg)"
     return [*lines, f"{plot} (`bench/speech_distance.py`, `bench/plot_distance.py`)"]
 
@@ -190,6 +194,7 @@ SECTIONS = (
     ("first_audio", first_audio),
     ("speech_speed", speech_speed),
     ("speech_distance", speech_distance),
+    ("trained", trained),
     ("decoder_speed", decoders),
     ("encoder_speed", encoders),
     ("full_size", memory),

@@ -7,6 +7,7 @@ import argparse
 import itertools
 import math
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,18 @@ import torch
 from tqdm import tqdm
 
 import machine
+from omnirt import OmniRuntime
+from omnirt.conversation import ask
+from omnirt.demo import model_folder
 from omnirt.evaluation.measures import log_mel_distance
 from omnirt.token2wav.model import Token2Wav
 from omnirt.types import WINDOW_BLOCKS, WaveSchedule
 from omnirt.weights.checkpoint import Checkpoint
 from omnirt.weights.random_checkpoint import write_random_checkpoint
 
-CHECKPOINTS = {"demo": ("tiny", 0), "second": ("tiny", 1), "odd sizes": ("odd", 0)}  # all random
+SHIPPED = "shipped"
+RANDOM = {"random": ("tiny", 1), "random, odd sizes": ("odd", 0)}
+QUESTION = "please say red green blue yellow"  # what the shipped model answers, about 3 s
 LOOKAHEADS = (0, 1, 2, 3, 9)
 SOLVERS = ("euler", "rk4")
 GUIDANCE = (0.5, 0.0)
@@ -30,12 +36,27 @@ CODES = 150  # 3 s of speech, 13 blocks
 MOST_SNR = 150.0  # dB, of equal waveforms: about what float32 can tell
 
 
-def speech(model: Token2Wav, schedule: WaveSchedule) -> np.ndarray:
-    codes = np.random.default_rng(0).integers(0, model.config.dit.num_codes, CODES)
-    voice = next(iter(model.speakers))
-    return np.concatenate(
-        [p for p in model.synthesize(codes.tolist(), voice, schedule) if p is not None]
-    )
+@dataclass(frozen=True)
+class Speaking:
+    """A model and the codes that it is given."""
+
+    model: Token2Wav
+    codes: list[int]
+
+    def __call__(self, schedule: WaveSchedule) -> np.ndarray:
+        voice = next(iter(self.model.speakers))
+        pieces = self.model.synthesize(self.codes, voice, schedule)
+        return np.concatenate([piece for piece in pieces if piece is not None])
+
+
+def random_codes(model: Token2Wav) -> list[int]:
+    return np.random.default_rng(0).integers(0, model.config.dit.num_codes, CODES).tolist()
+
+
+def own_codes(folder: Path) -> list[int]:
+    """Those of a reply."""
+    with OmniRuntime.from_pretrained(str(folder)) as runtime:
+        return runtime.generate(ask(text=[QUESTION]), seed=0).codec_ids
 
 
 def distance(wave: np.ndarray, target: np.ndarray) -> dict[str, float]:
@@ -58,28 +79,28 @@ def offline(solver: str, guidance: float) -> WaveSchedule:
     )
 
 
-def by_lookahead(model: Token2Wav, bar: tqdm) -> list[dict]:
+def by_lookahead(speech: Speaking, bar: tqdm) -> list[dict]:
     rows = []
     for solver, guidance in itertools.product(SOLVERS, GUIDANCE):
-        target = speech(model, offline(solver, guidance))
+        target = speech(offline(solver, guidance))
         for lookahead in LOOKAHEADS:
             schedule = WaveSchedule(
                 lookahead=lookahead, solver=solver, points=POINTS, guidance=guidance
             )
-            found = distance(speech(model, schedule), target)
+            found = distance(speech(schedule), target)
             rows.append({"solver": solver, "guidance": guidance, "lookahead": lookahead} | found)
             bar.update()
     return rows
 
 
-def by_precision(models: dict[str, Token2Wav], bar: tqdm) -> list[dict]:
+def by_precision(models: dict[str, Speaking], bar: tqdm) -> list[dict]:
     """Every precision against float32 at the same schedule: what the arithmetic alone costs."""
     rows = []
     for solver, guidance in itertools.product(SOLVERS, GUIDANCE):
         schedule = offline(solver, guidance)
-        target = speech(models["float32"], schedule)
+        target = models["float32"](schedule)
         for precision in PRECISIONS[1:]:
-            found = distance(speech(models[precision], schedule), target)
+            found = distance(models[precision](schedule), target)
             rows.append({"solver": solver, "guidance": guidance, "precision": precision} | found)
             bar.update()
     return rows
@@ -92,19 +113,25 @@ def open_model(folder: Path, precision: str) -> Token2Wav:
     return Token2Wav(config, weights, checkpoint.speakers, precision=precision)
 
 
+def compared(folder: Path, shipped: bool, bar: tqdm) -> dict[str, list[dict]]:
+    models = {p: open_model(folder, p) for p in PRECISIONS}
+    codes = own_codes(folder) if shipped else random_codes(models["float32"])
+    speaking = {p: Speaking(model, codes) for p, model in models.items()}
+    return {
+        "lookahead": by_lookahead(speaking["float32"], bar),
+        "precision": by_precision(speaking, bar),
+    }
+
+
 def measure() -> dict[str, object]:
     combinations = len(SOLVERS) * len(GUIDANCE)
-    steps = len(CHECKPOINTS) * combinations * (len(LOOKAHEADS) + len(PRECISIONS) - 1)
-    result: dict[str, object] = {"checkpoints": {}}
+    steps = (1 + len(RANDOM)) * combinations * (len(LOOKAHEADS) + len(PRECISIONS) - 1)
     with torch.inference_mode(), tqdm(total=steps) as bar, tempfile.TemporaryDirectory() as folder:
-        for name, (preset, seed) in CHECKPOINTS.items():
+        found = {SHIPPED: compared(model_folder(), True, bar)}
+        for name, (preset, seed) in RANDOM.items():
             path = write_random_checkpoint(Path(folder) / name, preset, seed)
-            models = {p: open_model(path, p) for p in PRECISIONS}
-            result["checkpoints"][name] = {
-                "lookahead": by_lookahead(models["float32"], bar),
-                "precision": by_precision(models, bar),
-            }
-    return result
+            found[name] = compared(path, False, bar)
+    return {"checkpoints": found}
 
 
 def main() -> None:

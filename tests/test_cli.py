@@ -103,14 +103,6 @@ def test_info_needs_only_the_config(checkpoint, tmp_path, capsys):
     assert "weights" in capsys.readouterr().out
 
 
-def test_demo_answers_and_says_that_it_is_untrained(tmp_path, capsys):
-    assert main(["demo", "--out", str(tmp_path)]) == 0
-    shown = capsys.readouterr().out
-    assert "untrained" in shown
-    assert "first audio code" in shown
-    assert (tmp_path / "reply.wav").stat().st_size > 24000
-
-
 def test_no_command_is_usage(capsys):
     with pytest.raises(SystemExit) as stopped:
         main([])
