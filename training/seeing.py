@@ -32,7 +32,7 @@ MATCH = 12.0  # the logit of rows whose mean is a word's embedding
 OFF = 0.1  # weight of the rows' distance to what they mean
 COUNTS = range(1, world.MOST_SHAPES + 1)
 GROUPS = {PICTURE: (40, 8), COUNTED: (40, 4), CLIP: (4, 1)}
-BUDGET, SHORT = Budget(4000, 1, 1.5e-3), Budget(12, 1, 1.5e-3)
+BUDGET, SHORT = Budget(2500, 1, 1.5e-3), Budget(12, 1, 1.5e-3)
 
 
 @dataclass(frozen=True)

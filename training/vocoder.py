@@ -26,7 +26,7 @@ FLOOR = 1e-5  # of a magnitude, before its logarithm
 ROUGHNESS = 0.1  # deviation of what is added to log mels, as the flow's are not exact
 WORTH_COMPILING = 500  # steps; a third faster once two minutes are spent
 
-BUDGET, SHORT = Budget(1600, 6, 1.5e-3), Budget(40, 2, 1.5e-3)
+BUDGET, SHORT = Budget(1000, 6, 1.5e-3), Budget(40, 2, 1.5e-3)
 
 
 def waveform(model: nn.Module, mel: Tensor) -> Tensor:
