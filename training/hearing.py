@@ -35,7 +35,7 @@ RARE = 8
 TOGETHER = 12  # windows of like length that are encoded at once
 _FAST_BFLOAT16 = torch.cpu.get_capabilities().get("avx512_bf16", False)
 TELLING, SHORT_TELLING = Budget(1200, 32, 2e-3), Budget(20, 8, 2e-3)
-BUDGET, SHORT = Budget(3000, 32, 1.5e-3), Budget(40, 8, 1e-3)
+BUDGET, SHORT = Budget(2600, 32, 1.5e-3), Budget(40, 8, 1e-3)
 
 
 class Ear(nn.Module):

@@ -38,7 +38,7 @@ from transformers.models.qwen2_5_omni.modeling_qwen2_5_omni import (
 
 _ALIKE = 4  # batches are drawn from this many times as many answers, of like length
 _PROMPT_ROWS = (4, 4, 8, 8, 16, 16, 32, 32, 64, 1000)  # the end of the prompt is enough mostly
-BUDGET, SHORT = Budget(4000, 16, 1.5e-3), Budget(20, 4, 1.5e-3)
+BUDGET, SHORT = Budget(1500, 16, 1.5e-3), Budget(20, 4, 1.5e-3)
 
 
 def new_talker(seed: int = 0) -> Qwen2_5OmniTalkerForConditionalGeneration:
