@@ -50,7 +50,7 @@ def test_equals_float64(isa, window, randn, precision, n, k, frames):
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize(("frames", "n", "k"), [(3, 80, 33), (60, 150, 1040)])
+@pytest.mark.parametrize(("frames", "n", "k"), [(3, 80, 33), (60, 150, 1040), (530, 40, 70)])
 def test_both_forms_on_both_backends(agree, window, randn, precision, frames, n, k):
     x, packed, bias = randn(2 * frames + 3, k), ops.pack(randn(n, k), precision), randn(n)
     state, start = window(frames, 2, n), randn(2 * frames + 3, n)
@@ -109,7 +109,11 @@ def test_panels_hold_sixteen_outputs():
     assert data.shape == (2, 3, 16, 1)
     assert data[0, 1, :, 0].tolist() == weight[:16, 1].tolist()
     assert data[1, 2, :, 0].tolist() == [*weight[16:, 2].tolist(), *[0] * 12]
-    assert ops.pack(weight, "int8").data.shape == (2, 2, 16, 4)
+    assert ops.pack(weight, "int8").data.shape == (2, 16, 16, 4)
+    pairs = ops.pack(weight, "bfloat16").data
+    assert pairs.shape == (2, 16, 16, 2)
+    assert pairs[0, 0, 5].tolist() == weight[5, :2].tolist()
+    assert pairs[0, 1, 5].tolist() == [weight[5, 2].item(), 0]
 
 
 @pytest.mark.parametrize("sign", [1, -1])
