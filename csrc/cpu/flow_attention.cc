@@ -125,6 +125,9 @@ void see(const Head& head, int64_t first, int64_t end, Block& block) {
   }
 }
 
+// Weights below e^-60 count for nothing, and products with them are no slow subnormal numbers.
+constexpr float kLowest = -60;
+
 // Scores become exp(score - the query's largest).
 void weigh(Block& block) {
   for (int64_t p = 0; p < block.lanes; p += kLanes) {
@@ -132,7 +135,8 @@ void weigh(Block& block) {
     Vec top = load(weights), total{};
     for (int64_t t = 1; t < block.seen; ++t) top = max(top, load(weights + t * block.lanes));
     for (int64_t t = 0; t < block.seen; ++t) {
-      Vec weight = exp(load(weights + t * block.lanes) - top);
+      Vec score = load(weights + t * block.lanes) - top;
+      Vec weight = exp(max(splat(kLowest), score));  // a NaN stays one
       store(weights + t * block.lanes, weight);
       total += weight;
     }

@@ -32,11 +32,13 @@ void multiply_tiles(const uint8_t* x, const uint8_t* w, int64_t next_w, int64_t 
                     void* sums) {
   clear_tile<0>(), clear_tile<1>(), clear_tile<2>(), clear_tile<3>();
   int64_t next_x = steps * Kind::kX * kTile;
+  Fetch own = fetch;  // in registers
   for (int64_t s = 0; s < steps; ++s) {
-    fetch.some();
+    own.some();
     multiply_step<Kind, R, C>({x + s * Kind::kX * kTile, kTile, next_x},
                               {w + s * Kind::kW * kTile, kTile, next_w});
   }
+  fetch = own;
   constexpr int64_t row = kPairSide * 4;
   auto* to = static_cast<uint8_t*>(sums);
   store_tile<0>(to, row);
