@@ -10,14 +10,19 @@ namespace {
 // A weight as ops/packed.py lays it out, of as many outputs as out: binds R, K (of x) and N.
 PackedWeight packed_of(Check& check, const Arg& x, const Arg& data, const Maybe& scale,
                        const Maybe& sums, const Maybe& bias, const Arg& out) {
-  bool bytes = data.tensor.dtype == DType::i8;
-  check("data", data.tensor, bytes ? "P D 16 4" : "P D 16 1", {DType::f32, DType::bf16, DType::i8});
+  DType dtype = data.tensor.dtype;
+  bool bytes = dtype == DType::i8, halves = dtype == DType::bf16;
+  check("data", data.tensor,
+        bytes    ? "P D 16 4"
+        : halves ? "P D 16 2"
+                 : "P D 16 1",
+        {DType::f32, DType::bf16, DType::i8});
   check("x", x.tensor, "R K", {DType::f32});
   check("out", out.tensor, "R N", {DType::f32});
   if (bias) check("bias", bias->tensor, "N", {DType::f32});
   if (scale) check("scale", scale->tensor, "N", {DType::f32});
   if (sums) check("sums", sums->tensor, "N", {DType::i32});
-  int64_t k = check["K"], depth = bytes ? (k + 7) / 8 * 2 : k;
+  int64_t k = check["K"], depth = packed_inputs(dtype, k) / (bytes ? 4 : halves ? 2 : 1);
   check.require(check["P"] == (check["N"] + 15) / 16 && check["D"] == depth && k >= 1,
                 "data of " + std::to_string(check["P"]) + " panels, depth " +
                     std::to_string(check["D"]) + " is not that of a weight [" +

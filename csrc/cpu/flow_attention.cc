@@ -52,12 +52,16 @@ void tile(const float* x, int64_t row, int64_t step, const float* y, int64_t str
     for (int w = 0; w < W; ++w) store(out + r * out_stride + w * kLanes, acc[r][w]);
 }
 
+// Sums of one tile: as many as the registers of the instruction set hold.
+constexpr int kWide = kLanes == 16 ? 4 : 3;
+constexpr int kTall = kLanes == 16 ? 6 : 4;
+
 template <int W>
 void tiles(int64_t rows, const float* x, int64_t row, int64_t step, const float* y, int64_t stride,
            int64_t depth, float* out) {
   int64_t r = 0;
-  for (; r + 4 <= rows; r += 4)
-    tile<4, W>(x + r * row, row, step, y, stride, depth, out + r * stride, stride);
+  for (; r + kTall <= rows; r += kTall)
+    tile<kTall, W>(x + r * row, row, step, y, stride, depth, out + r * stride, stride);
   for (; r < rows; ++r)
     tile<1, W>(x + r * row, row, step, y, stride, depth, out + r * stride, stride);
 }
@@ -66,8 +70,10 @@ void tiles(int64_t rows, const float* x, int64_t row, int64_t step, const float*
 void multiply(int64_t rows, const float* x, int64_t row, int64_t step, const float* y,
               int64_t stride, int64_t depth, float* out) {
   int64_t c = 0;
-  for (; c + 3 * kLanes <= stride; c += 3 * kLanes)
-    tiles<3>(rows, x, row, step, y + c, stride, depth, out + c);
+  for (; c + kWide * kLanes <= stride; c += kWide * kLanes)
+    tiles<kWide>(rows, x, row, step, y + c, stride, depth, out + c);
+  for (; c + 2 * kLanes <= stride; c += 2 * kLanes)
+    tiles<2>(rows, x, row, step, y + c, stride, depth, out + c);
   for (; c < stride; c += kLanes) tiles<1>(rows, x, row, step, y + c, stride, depth, out + c);
 }
 
@@ -119,6 +125,9 @@ void see(const Head& head, int64_t first, int64_t end, Block& block) {
   }
 }
 
+// Weights below e^-60 count for nothing, and products with them are no slow subnormal numbers.
+constexpr float kLowest = -60;
+
 // Scores become exp(score - the query's largest).
 void weigh(Block& block) {
   for (int64_t p = 0; p < block.lanes; p += kLanes) {
@@ -126,7 +135,8 @@ void weigh(Block& block) {
     Vec top = load(weights), total{};
     for (int64_t t = 1; t < block.seen; ++t) top = max(top, load(weights + t * block.lanes));
     for (int64_t t = 0; t < block.seen; ++t) {
-      Vec weight = exp(load(weights + t * block.lanes) - top);
+      Vec score = load(weights + t * block.lanes) - top;
+      Vec weight = exp(max(splat(kLowest), score));  // a NaN stays one
       store(weights + t * block.lanes, weight);
       total += weight;
     }

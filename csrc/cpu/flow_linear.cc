@@ -2,9 +2,21 @@
 #include "cpu/kernels.h"
 #include "cpu/packed_bytes.h"
 #include "cpu/packed_gemm.h"
+#include "cpu/packed_tiles.h"
 
 namespace omni::OMNI_ISA {
 namespace {
+
+#ifdef __AMX_TILE__
+
+template <class Put>
+void product(const float* x, int64_t rows, const PackedWeight& w, Team& team, Put&& put) {
+  if (w.dtype == DType::i8) return tile_product<ByteTiles>(x, rows, w, team, put);
+  if (w.dtype == DType::bf16) return tile_product<HalfTiles>(x, rows, w, team, put);
+  tile_product<FloatTiles>(x, rows, w, team, put);
+}
+
+#else
 
 constexpr int64_t kChunk = 26 << 20;      // products of a float32 chunk: half a millisecond
 constexpr int64_t kByteChunk = 56 << 20;  // of an int8 chunk
@@ -30,31 +42,37 @@ Cut cut(int64_t rows, const PackedWeight& weight, int cores) {
 }
 
 template <class Put>
-void product(const float* x, int64_t rows, const PackedWeight& w, int64_t col, int64_t col_end,
-             Put&& put) {
-  if (w.dtype == DType::i8) return packed_byte_product(x, rows, w, col, col_end, put);
-  with_type(w.data, w.dtype, [&](auto* data) {
-    packed_product(x, w.k, rows, Panels{data, w.n, w.k}, col, col_end, put);
+void product(const float* x, int64_t rows, const PackedWeight& w, Team& team, Put&& put) {
+  Cut parts = cut(rows, w, team.cores());
+  team.run(static_cast<int>(parts.down * parts.across), [&](int chunk) {
+    int64_t row = chunk % parts.down * parts.rows, col = chunk / parts.down * parts.cols;
+    int64_t count = smaller(parts.rows, rows - row), end = smaller(w.n, col + parts.cols);
+    const float* from = x + row * w.k;
+    auto take = [&](Sums sums) {
+      sums.row += row;
+      put(sums);
+    };
+    if (w.dtype == DType::i8) return packed_byte_product(from, count, w, col, end, take);
+    with_type(w.data, w.dtype, [&](auto* data) {
+      Panels panels{data, w.n, w.k, packed_inputs(w.dtype, w.k)};
+      packed_product(from, w.k, count, panels, col, end, take);
+    });
   });
 }
+
+#endif
 
 // Calls put(out, sums, at, lanes) for vectors of the product of x with the weight: `out` is where
 // they belong, `at` the column.
 template <class Args, class Put>
 void live_product(const Args& a, Team& team, Put&& put) {
-  int64_t rows = a.state->frames * a.rows, n = a.weight.n, k = a.weight.k;
-  Cut parts = cut(rows, a.weight, team.cores());
-  team.run(static_cast<int>(parts.down * parts.across), [&](int chunk) {
-    int64_t row = chunk % parts.down * parts.rows, col = chunk / parts.down * parts.cols;
-    int64_t count = smaller(parts.rows, rows - row), col_end = smaller(n, col + parts.cols);
-    product(a.x + row * k, count, a.weight, col, col_end, [&](const Sums& sums) {
-      float* out = a.out + (row + sums.row) * n;
-      sweep(sums.cols, [&](int64_t i, auto lanes) {
-        int64_t at = sums.col + i;
-        Vec value = load(sums.data + i, lanes);
-        if (sums.first && a.bias != nullptr) value += load(a.bias + at, lanes);
-        put(out + at, value, sums, at, lanes);
-      });
+  product(a.x, a.state->frames * a.rows, a.weight, team, [&](const Sums& sums) {
+    float* out = a.out + sums.row * a.weight.n;
+    sweep(sums.cols, [&](int64_t i, auto lanes) {
+      int64_t at = sums.col + i;
+      Vec value = load(sums.data + i, lanes);
+      if (sums.first && a.bias != nullptr) value += load(a.bias + at, lanes);
+      put(out + at, value, sums, at, lanes);
     });
   });
 }

@@ -10,8 +10,14 @@ namespace omni {
 // Largest k of an int8 product: so many bytes a row of activations takes on the stack.
 constexpr int64_t kMaxByteDepth = 16384;
 
+// Inputs of a packed weight, filled up with zeros to whole lines of 64 bytes in bf16 and i8.
+constexpr int64_t packed_inputs(DType dtype, int64_t k) {
+  int64_t line = dtype == DType::i8 ? 64 : dtype == DType::bf16 ? 32 : 1;
+  return (k + line - 1) / line * line;
+}
+
 struct PackedWeight {
-  const void* data;    // panels [ceil(n / 16)][k][16], in i8 [ceil(n / 16)][ceil(k / 8) * 2][16][4]
+  const void* data;    // panels [ceil(n / 16)][inputs / d][16][d], d = 1 in f32, 2 in bf16, 4 in i8
   DType dtype;         // f32, bf16 or i8
   const float* scale;  // [n] of i8, else null
   const int32_t* sums;  // [n] of i8, else null: of each output's numbers

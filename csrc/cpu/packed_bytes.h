@@ -9,7 +9,8 @@ namespace omni::OMNI_ISA {
 namespace {
 
 constexpr int kByteRows = kLanes == 8 ? 4 : kPanelRows;
-constexpr int64_t kByteGroup = 8;  // inputs of one step; k is filled up with zero weights
+constexpr int64_t kByteGroup = 8;  // inputs of one step
+constexpr int64_t kByteLine = 64;  // inputs that lie together
 constexpr int64_t kByteBlock = 16 * kMaxByteDepth;
 
 // Four neighbouring inputs of kLanes outputs.
@@ -97,8 +98,8 @@ struct RowScale {
   int32_t zero;
 };
 
-// Bytes [k, depth) of the row meet zero weights.
-inline RowScale quantize_row(const float* x, int64_t k, int64_t depth, uint8_t* row) {
+// The row's lines of 64 bytes begin `jump` bytes apart; those from k on are zero.
+inline RowScale quantize_row(const float* x, int64_t k, uint8_t* row, int64_t jump) {
   Vec low = {}, high = {};
   sweep(k, [&](int64_t i, auto lanes) {
     Vec value = load(x + i, lanes);
@@ -108,10 +109,11 @@ inline RowScale quantize_row(const float* x, int64_t k, int64_t depth, uint8_t* 
   float bottom = -largest(-low), top = largest(high), range = top - bottom;
   float inverse = 255.f / (range > 1e-30f ? range : 1e-30f);
   int32_t zero = static_cast<int32_t>(rintf(-bottom * inverse));
+  memset(row + k / kByteLine * jump, 0, k % kByteLine == 0 ? 0 : kByteLine);
   sweep(k, [&](int64_t i, auto lanes) {
-    store_bytes(row + i, rounded(load(x + i, lanes) * inverse) + zero, lanes);
+    uint8_t* to = row + i / kByteLine * jump + i % kByteLine;
+    store_bytes(to, rounded(load(x + i, lanes) * inverse) + zero, lanes);
   });
-  memset(row + k, 0, depth - k);
   return {range / 255.f, zero};
 }
 
@@ -151,13 +153,13 @@ void packed_byte_product(const float* x, int64_t rows, const PackedWeight& weigh
   alignas(64) int32_t sums[kByteRows * kPanelCols];
   alignas(64) float values[kPanelCols];
   RowScale scales[kBlockRows];
-  int64_t depth = ceil_div(weight.k, kByteGroup) * kByteGroup;
+  int64_t depth = packed_inputs(DType::i8, weight.k);
   int64_t step = smaller(kBlockRows, kByteBlock / depth) / kByteRows * kByteRows;
   const auto* data = static_cast<const int8_t*>(weight.data);
   for (int64_t row = 0; row < rows; row += step) {
     int64_t count = smaller(step, rows - row);
     for (int64_t r = 0; r < count; ++r)
-      scales[r] = quantize_row(x + (row + r) * weight.k, weight.k, depth, block + r * depth);
+      scales[r] = quantize_row(x + (row + r) * weight.k, weight.k, block + r * depth, kByteLine);
     for (int64_t c = col; c < col_end; c += kPanelCols) {
       int64_t cols = smaller(kPanelCols, col_end - c);
       for (int64_t tile = 0; tile < count; tile += kByteRows) {

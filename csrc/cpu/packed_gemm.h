@@ -15,42 +15,59 @@ constexpr int64_t kSlice = 1024;               // inputs of a product that are s
 constexpr int64_t kSliceStride = kSlice + 16;  // of the copied rows
 constexpr int64_t kBlockRows = 56 / kPanelRows * kPanelRows;
 
-// A weight [n, k] as panels [ceil(n / 16)][k][16]; the columns beyond n are zero.
+// A weight [n, k] as panels [ceil(n / 16)][inputs / d][16][d] of inputs that are k, filled up to
+// whole lines; what lies beyond n and k is zero.
 template <class T>
 struct Panels {
   const T* data;  // float or bf16
-  int64_t n, k;
+  int64_t n, k, inputs;
 };
+
+template <class T>
+constexpr int kNeighbours = 4 / sizeof(T);  // d
 
 // A few sums of one row: columns [col, col + cols) of the output, and which slice they are of.
 struct Sums {
-  const float* data;  // [16], of which cols are wanted
+  const float* data;  // [cols]
   int64_t row, col, cols;
   bool first, last;
 };
+
+// Input `which` of the neighbouring ones of kLanes outputs.
+inline Vec load_weights(const float* from, int /*which*/) { return load(from); }
+inline Vec load_weights(const bf16* from, int which) {
+  BitVec pairs;
+  memcpy(&pairs, from, sizeof(pairs));
+  return (Vec)(which == 0 ? pairs << 16 : pairs & 0xffff0000);
+}
 
 // sums[r][c] = sum of x[r][i] * panel[i][c] over the depth, for kPanelRows rows.
 template <class T>
 __attribute__((noinline)) void multiply_panel(const float* x, const T* panel, int64_t depth,
                                               float* sums) {
   Vec acc[kPanelRows][kPanelVecs] = {};
-  for (int64_t i = 0; i < depth; ++i) {
-    Vec weights[kPanelVecs];
-    for (int v = 0; v < kPanelVecs; ++v) weights[v] = load(panel + i * kPanelCols + v * kLanes);
-    for (int r = 0; r < kPanelRows; ++r)
+  constexpr int d = kNeighbours<T>;
+  for (int64_t i = 0; i < depth; i += d)
+    for (int j = 0; j < d; ++j) {
+      Vec weights[kPanelVecs];
       for (int v = 0; v < kPanelVecs; ++v)
-        acc[r][v] = multiply_add(splat(x[r * kSliceStride + i]), weights[v], acc[r][v]);
-  }
+        weights[v] = load_weights(panel + i * kPanelCols + v * kLanes * d, j);
+      for (int r = 0; r < kPanelRows; ++r)
+        for (int v = 0; v < kPanelVecs; ++v)
+          acc[r][v] = multiply_add(splat(x[r * kSliceStride + i + j]), weights[v], acc[r][v]);
+    }
   for (int r = 0; r < kPanelRows; ++r)
     for (int v = 0; v < kPanelVecs; ++v) store(sums + r * kPanelCols + v * kLanes, acc[r][v]);
 }
 
-// block[r][:] = x[r][: depth]; rows up to a multiple of kPanelRows are zero.
+// block[r][:] = x[r][: depth], then a zero; rows up to a multiple of kPanelRows are zero.
 inline void copy_block(const float* x, int64_t stride, int64_t rows, int64_t depth, float* block) {
-  for (int64_t r = 0; r < rows; ++r)
+  for (int64_t r = 0; r < rows; ++r) {
     memcpy(block + r * kSliceStride, x + r * stride, depth * sizeof(float));
+    block[r * kSliceStride + depth] = 0;
+  }
   for (int64_t r = rows; r % kPanelRows != 0; ++r)
-    memset(block + r * kSliceStride, 0, depth * sizeof(float));
+    memset(block + r * kSliceStride, 0, (depth + 1) * sizeof(float));
 }
 
 // Calls put(sums) with every row's products of each slice of the depth, for rows x columns
@@ -68,7 +85,7 @@ void packed_product(const float* x, int64_t stride, int64_t rows, const Panels<T
       copy_block(x + row * stride + i, stride, count, depth, block);
       for (int64_t c = col; c < col_end; c += kPanelCols) {
         int64_t cols = smaller(kPanelCols, col_end - c);
-        const T* panel = weight.data + c * weight.k + i * kPanelCols;
+        const T* panel = weight.data + c * weight.inputs + i * kPanelCols;
         for (int64_t tile = 0; tile < count; tile += kPanelRows) {
           multiply_panel(block + tile * kSliceStride, panel, depth, sums);
           for (int64_t r = tile; r < smaller(count, tile + kPanelRows); ++r)

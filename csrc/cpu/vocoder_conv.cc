@@ -23,6 +23,7 @@ class Convolution {
     int64_t run = larger(1, kChunkWork / larger(1, work));  // blocks of one chunk
     int64_t runs = ceil_div(blocks, run);
     team.run(static_cast<int>(runs * columns), [&](int chunk) {
+      [[maybe_unused]] ProductScope scope;
       int64_t begin = chunk % runs * run, end = smaller(blocks, begin + run);
       for (int64_t b = begin; b < end; ++b) block(b * size_, chunk / runs * kPanels);
     });
@@ -33,45 +34,56 @@ class Convolution {
 
   // All of the sums of one block of tiles and panels.
   void block(int64_t tile, int64_t panel) const {
-    alignas(64) float laid[kDepth * kLaidRows], sums[kPanels * kBlockRows * kPanel];
+    alignas(64) float laid[laid_size(kLaidRows, kDepth)], sums[kPanels * kBlockRows * kPanel];
     int64_t tiles = smaller(size_, tiles_ - tile), panels = smaller(kPanels, panels_ - panel);
     int64_t laid_rows = ceil_div(tiles, kTileRows) * kTileRows + spread_;
     for (int64_t c = 0; c < a_.channels; c += kDepth) {
       int64_t depth = smaller(kDepth, a_.channels - c);
-      for (int64_t u = 0; u < tiles + spread_; ++u)
-        lay(tile + u, c, depth, laid + u * depth, laid_rows * depth);
-      Terms terms = {a_.groups, depth, a_.dilation * depth, a_.channels * kPanel};
+      Laid points[kPoints];
+      for (int p = 0; p < kPoints; ++p)
+        points[p] = {laid + p * laid_size(laid_rows, depth), laid_rows, depth};
+      for (int64_t u = 0; u < tiles + spread_; ++u) lay(tile + u, c, points, u);
+      Terms terms = {a_.groups, depth, a_.dilation, a_.channels * kPanel};
       for (int64_t p = 0; p < kPoints; ++p)
-        for (int64_t i = 0; i < panels; ++i) {
-          int64_t wrap = i + 1 == panels;
-          multiply_rows(terms, laid + p * laid_rows * depth, weights(p, panel + i) + c * kPanel,
-                        weights((p + wrap) % kPoints, panel + (wrap ? 0 : i + 1)) + c * kPanel,
-                        c == 0, tiles, sums + (p * kPanels + i) * size_ * kPanel);
+        for (int64_t i = 0; i < panels; i += kTogether) {
+          int64_t after = i + kTogether, wrap = after >= panels;
+          const float* next = weights((p + wrap) % kPoints, panel + (wrap ? 0 : after));
+          multiply_rows(
+              terms, points[p], 0, tiles,
+              {weights(p, panel + i) + c * kPanel, panel_size(),
+               sums + (p * kPanels + i) * size_ * kPanel, size_ * kPanel, next + c * kPanel},
+              smaller(kTogether, panels - i), c == 0);
         }
     }
     for (int64_t u = 0; u < tiles; ++u) finish(tile + u, panel, panels, sums + u * kPanel);
   }
 
   const float* weights(int64_t point, int64_t panel) const {
-    return a_.weights + (point * panels_ + panel) * a_.groups * a_.channels * kPanel;
+    return a_.weights + (point * panels_ + panel) * panel_size();
   }
+
+  int64_t panel_size() const { return a_.groups * a_.channels * kPanel; }
 
   int64_t first_of(int64_t tile) const {
     return tile / a_.dilation * Scheme::kOutputs * a_.dilation + tile % a_.dilation;
   }
 
-  // What a tile reads, at every point: rows `stride` apart in `laid`.
-  void lay(int64_t tile, int64_t c, int64_t depth, float* laid, int64_t stride) const {
+  // What a tile reads at every point, from channel c on: row `to` of what is laid out.
+  void lay(int64_t tile, int64_t c, const Laid (&points)[kPoints], int64_t to) const {
     const float* from[kPoints];
     int64_t row = first_of(tile) - a_.kernel / 2 * a_.dilation;
     for (int i = 0; i < kPoints; ++i, row += a_.dilation)
       from[i] = row >= 0 && row < rows_ ? a_.x + (first_ + row) * a_.channels + c : kZeros;
-    sweep(depth, [&](int64_t k, auto lanes) {
-      Vec x[kPoints], at[kPoints];
-      for (int i = 0; i < kPoints; ++i) x[i] = load(from[i] + k, lanes);
-      Scheme::spread(x, at);
-      for (int i = 0; i < kPoints; ++i) store(laid + i * stride + k, at[i], lanes);
-    });
+    int64_t depth = points[0].depth;
+    for (int64_t k = 0; k < depth; k += kLine) {
+      Vec x[kPoints], at[kPoints], lines[kPoints][kLine / kLanes];
+      for (int part = 0; part < kLine / kLanes; ++part) {
+        for (int i = 0; i < kPoints; ++i) x[i] = load_some(from[i], k + part * kLanes, depth);
+        Scheme::spread(x, at);
+        for (int i = 0; i < kPoints; ++i) lines[i][part] = at[i];
+      }
+      for (int i = 0; i < kPoints; ++i) points[i].put(to, k, lines[i]);
+    }
   }
 
   // From a tile's sums, in every panel at every point, to its outputs.

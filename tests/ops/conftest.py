@@ -8,7 +8,7 @@ import torch
 from omnirt import _core, ops
 
 
-@pytest.fixture(params=["generic", "avx2", "avx512"])
+@pytest.fixture(params=["generic", "avx2", "avx512", "amx"])
 def isa(request) -> Iterator[str]:
     """Each instruction set that this machine runs, in force for the test."""
     if request.param not in _core.isas():

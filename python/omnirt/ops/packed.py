@@ -1,7 +1,8 @@
 """Weights laid out ahead for products with many rows: the layout that the CPU kernels read.
 
 A weight [N, K] is cut into panels of 16 outputs, so that a kernel reads it from the first byte to
-the last, the same on every instruction set. d is 1, or 4 in int8; zeros fill what N and K lack:
+the last, the same on every instruction set. d is 1, 2 in bfloat16, 4 in int8; zeros fill what N
+lacks, and what K lacks of whole lines of 64 bytes (not in float32):
 
     panel 0: outputs 0..15                                        panel 1: outputs 16..31
     | k 0..d-1                 | k d..2d-1                | ... | | k 0..d-1 ...
@@ -25,8 +26,8 @@ from omnirt.errors import InputError
 
 PANEL = 16  # outputs of a panel
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.int8}
-_DEPTH = 4  # neighbouring inputs of an int8 output
-_GROUP = 8  # inputs that K is filled up to, in int8
+_DEPTHS = {"float32": 1, "bfloat16": 2, "int8": 4}  # neighbouring inputs of an output: d
+_LINES = {"float32": 1, "bfloat16": 32, "int8": 64}  # inputs that K is filled up to a multiple of
 _LIMIT = 126  # sum of a group's weights of one sign before each is rounded, by up to 1/2
 
 
@@ -63,13 +64,14 @@ def pack(weight: Tensor, precision: str) -> Packed:
     if precision not in _DTYPES:
         raise InputError(f"precision={precision!r}: use one of {', '.join(_DTYPES)}")
     n, k = weight.shape
+    weight = F.pad(weight, (0, -k % _LINES[precision]))
     if precision != "int8":
-        return Packed(_panels(weight.to(_DTYPES[precision]), 1), n, k, precision)
-    weight = F.pad(weight.float(), (0, -k % _GROUP))
+        return Packed(_panels(weight.to(_DTYPES[precision]), _DEPTHS[precision]), n, k, precision)
+    weight = weight.float()
     scale = _scale(weight)
     numbers = (weight / scale[:, None]).round_().to(torch.int8)
     sums = numbers.sum(-1, dtype=torch.int32)
-    return Packed(_panels(numbers, _DEPTH), n, k, precision, scale, sums)
+    return Packed(_panels(numbers, _DEPTHS[precision]), n, k, precision, scale, sums)
 
 
 def _scale(weight: Tensor) -> Tensor:
