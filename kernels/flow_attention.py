@@ -1,0 +1,170 @@
+"""Attention between blocks of frames: serves flow_attention of ops/reference/flow.py.
+
+A program is one block of queries, head and guidance row. It visits the few blocks of keys that its
+queries see, with a running softmax (arXiv 2205.14135): time and memory grow with the frames, not
+with their square.
+"""
+
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from .elementary import INTERPRETED
+from .flow_state import (
+    CACHE,
+    EVALUATION,
+    FRAMES,
+    KEEP,
+    LEFT,
+    aligned_floats,
+    check_shape,
+    check_state,
+)
+
+MAX_BLOCK, MAX_DIM = 64, 128  # frames and head size of a tile that registers hold
+_LOG2_E = tl.constexpr(1.4426950408889634)
+
+
+@triton.jit
+def _rows(ptr, stride, first, at, live, dims, DIM: tl.constexpr):
+    """Rows first + at of a head, float32 [TILE, DIMS]; rows that are not live are zero."""
+    inside = live[:, None] & (dims < DIM)[None, :]
+    return tl.load(ptr + (first + at)[:, None] * stride + dims[None, :], inside, 0.0).to(tl.float32)
+
+
+@triton.jit
+def _rotated_rows(ptr, cos_ptr, sin_ptr, head, stride, first, at, live, dims, DIM: tl.constexpr):
+    """The same; head 0's neighbouring pairs (x0, x1), (x2, x3), ... are rotated."""
+    x = _rows(ptr, stride, first, at, live, dims, DIM)
+    if head == 0:
+        partner = _rows(ptr, stride, first, at, live, dims ^ 1, DIM)
+        c = _rows(cos_ptr, DIM // 2, first, at, live, dims // 2, DIM // 2)
+        s = _rows(sin_ptr, DIM // 2, first, at, live, dims // 2, DIM // 2)
+        x = x * c + tl.where(dims[None, :] % 2 == 0, -s, s) * partner
+    return x
+
+
+@triton.jit
+def _softmax_step(
+    q, k, v, seen, scale, top, total, mixed, PRECISION: tl.constexpr, DTYPE: tl.constexpr
+):  # fmt: skip
+    """Take one block of keys in: the running maximum, sum of exponentials, and mix of values."""
+    scores = tl.dot(q, tl.trans(k.to(DTYPE)), input_precision=PRECISION) * scale
+    scores = tl.where(seen[None, :], scores, float("-inf"))
+    new_top = tl.maximum(top, tl.max(scores, 1))
+    weights = tl.exp2(scores - new_top[:, None])
+    shrink = tl.exp2(top - new_top)
+    total = total * shrink + tl.sum(weights, 1)
+    mixed = mixed * shrink[:, None]
+    mixed = tl.dot(weights.to(DTYPE), v.to(DTYPE), mixed, input_precision=PRECISION)
+    return new_top, total, mixed
+
+
+@triton.jit
+def _flow_attention_kernel(
+    state_ptr, qkv_ptr, cos_ptr, sin_ptr, out_ptr, layers, layer,
+    ROWS: tl.constexpr, HEADS: tl.constexpr, DIM: tl.constexpr, FRAMES_OF_BLOCK: tl.constexpr,
+    BACK: tl.constexpr, AHEAD: tl.constexpr, CACHED: tl.constexpr, PRECISION: tl.constexpr,
+    TILE: tl.constexpr, DIMS: tl.constexpr,
+):  # fmt: skip
+    """out = softmax(q k^T / sqrt(DIM)) v over blocks block - BACK .. block + AHEAD."""
+    block, head, r = tl.program_id(0), tl.program_id(1), tl.program_id(2)
+    frames, first = tl.load(state_ptr + FRAMES), block * FRAMES_OF_BLOCK
+    if first >= frames:
+        return
+    dtype: tl.constexpr = qkv_ptr.dtype.element_ty
+    width: tl.constexpr = HEADS * DIM
+    stride: tl.constexpr = ROWS * 3 * width
+    at, dims = tl.arange(0, TILE), tl.arange(0, DIMS)
+    own = at < FRAMES_OF_BLOCK
+    qkv_ptr += r * 3 * width + head * DIM
+    live = own & (first + at < frames)
+    q = _rotated_rows(qkv_ptr, cos_ptr, sin_ptr, head, stride, first, at, live, dims, DIM)
+    q = q.to(dtype)
+    scale = DIM**-0.5 * _LOG2_E
+    top = tl.full((TILE,), float("-inf"), tl.float32)
+    total = tl.zeros((TILE,), tl.float32)
+    mixed = tl.zeros((TILE, DIMS), tl.float32)
+    if CACHED:
+        evaluation = tl.load(state_ptr + EVALUATION)
+        size: tl.constexpr = ROWS * FRAMES_OF_BLOCK * width
+        cache_ptr = aligned_floats(state_ptr, CACHE) + (evaluation * layers + layer) * 2 * size
+        cache_ptr += r * FRAMES_OF_BLOCK * width + head * DIM
+        if (block < BACK) & (tl.load(state_ptr + LEFT) != 0):
+            k = _rows(cache_ptr, width, 0, at, own, dims, DIM)
+            v = _rows(cache_ptr + size, width, 0, at, own, dims, DIM)
+            top, total, mixed = _softmax_step(
+                q, k, v, own, scale, top, total, mixed, PRECISION, dtype
+            )
+    for offset in tl.static_range(-BACK, AHEAD + 1):
+        start = first + offset * FRAMES_OF_BLOCK
+        if (start >= 0) & (start < frames):
+            seen = own & (start + at < frames)
+            k = _rotated_rows(
+                qkv_ptr + width, cos_ptr, sin_ptr, head, stride, start, at, seen, dims, DIM
+            )
+            v = _rows(qkv_ptr + 2 * width, stride, start, at, seen, dims, DIM)
+            top, total, mixed = _softmax_step(
+                q, k, v, seen, scale, top, total, mixed, PRECISION, dtype
+            )
+    inside = live[:, None] & (dims < DIM)[None, :]
+    out_ptr += ((first + at) * ROWS + r)[:, None] * width + head * DIM + dims[None, :]
+    tl.store(out_ptr, mixed / total[:, None], inside)
+    keep = tl.load(state_ptr + KEEP)
+    if CACHED and (block == 0) & (keep > 0):
+        # The program that reads the cached block also replaces it, so no other can be too early.
+        if not INTERPRETED:
+            tl.debug_barrier()
+        start = keep - FRAMES_OF_BLOCK
+        k = _rotated_rows(
+            qkv_ptr + width, cos_ptr, sin_ptr, head, stride, start, at, own, dims, DIM
+        )
+        v = _rows(qkv_ptr + 2 * width, stride, start, at, own, dims, DIM)
+        inside = own[:, None] & (dims < DIM)[None, :]
+        saved = at[:, None] * width + dims[None, :]
+        tl.store(cache_ptr + saved, k, inside)
+        tl.store(cache_ptr + size + saved, v, inside)
+
+
+def flow_attention(
+    state: Tensor, layers: int, rows: int, qkv: Tensor, heads: int, block: int, back: int,
+    ahead: int, cos: Tensor, sin: Tensor, layer: int | None, out: Tensor,
+    precision: str = "tf32x3",
+) -> Tensor:  # fmt: skip
+    """qkv: float32 or bfloat16 [F * rows, 3 * C]; cos, sin: float32 [F, D/2]; out: [F * rows, C].
+
+    layers: of the cache. precision: of products of float32, see tl.dot. Looks back over one cached
+    block at most. Raises ValueError.
+    """
+    name, (live, width) = "flow_attention", out.shape
+    frames, dim = live // rows, width // heads
+    check_state(name, state)
+    check_shape(name, "out", out, frames * rows, heads * dim)
+    check_shape(name, "qkv", qkv, live, 3 * width)
+    check_shape(name, "cos", cos, frames, dim // 2)
+    check_shape(name, "sin", sin, frames, dim // 2)
+    if not 0 < block <= MAX_BLOCK or not 0 < dim <= MAX_DIM or dim % 2:
+        raise ValueError(
+            f"{name}: blocks of {block} frames, heads of {dim}; use at most {MAX_BLOCK} frames, "
+            f"and an even head size of at most {MAX_DIM}"
+        )
+    if min(back, ahead) < 0 or (layer is not None and (back != 1 or not 0 <= layer < layers)):
+        raise ValueError(
+            f"{name}: back={back}, ahead={ahead}, layer={layer} of {layers}; a cached layer looks "
+            "back 1 block"
+        )
+    _flow_attention_kernel[(triton.cdiv(frames, block), heads, rows)](
+        state, qkv, cos, sin, out, layers, 0 if layer is None else layer,
+        ROWS=rows, HEADS=heads, DIM=dim, FRAMES_OF_BLOCK=block, BACK=back, AHEAD=ahead,
+        CACHED=layer is not None, PRECISION=precision, **attention_tiles(block, dim),
+    )  # fmt: skip
+    return out
+
+
+def attention_tiles(block: int, dim: int) -> dict[str, int]:
+    """TILE and DIMS that hold a block of a head, at least those of one tensor core product."""
+    return {
+        "TILE": max(triton.next_power_of_2(block), 16),
+        "DIMS": max(triton.next_power_of_2(dim), 16),
+        "num_warps": 2,
+    }

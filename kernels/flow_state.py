@@ -1,0 +1,59 @@
+"""What the kernels of the flow-matching transformer read from a window: see ops/window.py.
+
+Launchers take a FlowWindow's ``state``, int32 [16] on the device, so a recorded launch works on
+whichever window, evaluation and session the words name when it runs. Grids cover whole buffers;
+programs behind the live frames end at once.
+"""
+
+import triton
+import triton.language as tl
+from torch import Tensor
+
+FRAMES = tl.constexpr(0)
+START = tl.constexpr(1)
+KEEP = tl.constexpr(2)
+LEFT = tl.constexpr(3)
+EVALUATION = tl.constexpr(4)
+SEED = tl.constexpr(6)
+TABLE = tl.constexpr(8)
+CACHE = tl.constexpr(10)
+VOICE = tl.constexpr(12)
+CODES = tl.constexpr(14)
+WORDS = 16
+ALIGNMENT = tl.constexpr(16)  # bytes, of tensors that were allocated whole
+
+
+@triton.jit
+def word64(state_ptr, index: tl.constexpr):
+    """The 64-bit number in words index, index + 1."""
+    return tl.load((state_ptr + index).to(tl.pointer_type(tl.int64)))
+
+
+@triton.jit
+def aligned_floats(state_ptr, index: tl.constexpr):
+    """The float32 tensor whose address is in words index, index + 1."""
+    address = word64(state_ptr, index).to(tl.pointer_type(tl.float32))
+    return tl.multiple_of(address, ALIGNMENT)
+
+
+@triton.jit
+def table_row(state_ptr, row, table_rows, columns):
+    """The row of the evaluation's adaptive norms, float32 [columns]."""
+    evaluation = tl.load(state_ptr + EVALUATION)
+    return aligned_floats(state_ptr, TABLE) + (evaluation * table_rows + row) * columns
+
+
+def check_state(name: str, state: Tensor) -> None:
+    """Raise ValueError unless state is a window's. ``name``: the kernel."""
+    if state.shape != (WORDS,) or str(state.dtype) != "torch.int32":
+        raise ValueError(f"{name}: state is {state.dtype} {list(state.shape)}, must be int32 [16]")
+
+
+def check_shape(name: str, field: str, x: Tensor, *shape: int) -> None:
+    """Raise ValueError unless x is dense, of this shape (-1: any) and small enough for int32."""
+    fits = x.dim() == len(shape) and all(
+        want in (-1, size) for want, size in zip(shape, x.shape, strict=False)
+    )
+    if not fits or not x.is_contiguous() or x.numel() >= 2**31:
+        wanted = ["any" if size < 0 else size for size in shape]
+        raise ValueError(f"{name}: {field} is {list(x.shape)}, must be dense {wanted}")
