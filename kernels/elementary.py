@@ -12,7 +12,6 @@ _TURN_HIGH = tl.constexpr(6.28125)  # 8 bits: n * _TURN_HIGH is exact for |n| < 
 _TURN_LOW = tl.constexpr(6.283185307179586 - 6.28125)
 _GELU_CUBE = tl.constexpr(0.044715)
 _GELU_SCALE = tl.constexpr(2 * 0.7978845608028654)  # 2 sqrt(2 / pi)
-_SQRT_HALF = tl.constexpr(0.7071067811865476)
 
 
 @triton.jit
@@ -46,9 +45,3 @@ def cos(x):
 def gelu_tanh(x):
     """GELU's tanh form (arXiv 1606.08415), as (1 + tanh u) / 2 = sigmoid(2 u)."""
     return x * tl.sigmoid((x + x * x * x * _GELU_CUBE) * _GELU_SCALE)
-
-
-@triton.jit
-def gelu_erf(x):
-    """GELU (arXiv 1606.08415)."""
-    return x * 0.5 * (1 + tl.erf(x * _SQRT_HALF))

@@ -4,6 +4,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from .call import Call
 from .common import block_and_warps
 from .elementary import cos as cos_of
 from .elementary import sin as sin_of
@@ -16,6 +17,7 @@ from .flow_state import (
     aligned_floats,
     check_shape,
     check_state,
+    check_table,
     table_row,
     word64,
 )
@@ -71,10 +73,10 @@ def _flow_input_kernel(
 
 @triton.jit
 def _flow_modulate_kernel(
-    state_ptr, x_ptr, out_ptr, columns, table_rows, shift, scale, eps,
+    state_ptr, x_ptr, out_ptr, columns, stride, shift, scale, eps,
     ROWS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """One row: (x - mean) / sqrt(var + eps) * (1 + table[scale]) + table[shift]."""
+    """One row: (x - mean) / sqrt(variance + eps) * (1 + scale) + shift."""
     row = tl.program_id(0)
     if row >= tl.load(state_ptr + FRAMES) * ROWS:
         return
@@ -83,8 +85,8 @@ def _flow_modulate_kernel(
     x = tl.load(x_ptr + row * columns + at, inside, 0.0).to(tl.float32)
     x = tl.where(inside, x - tl.sum(x, 0) / columns, 0.0)
     x *= tl.rsqrt(tl.sum(x * x, 0) / columns + eps)
-    scales = tl.load(table_row(state_ptr, scale, table_rows, columns) + at, inside, 0.0)
-    shifts = tl.load(table_row(state_ptr, shift, table_rows, columns) + at, inside, 0.0)
+    scales = tl.load(table_row(state_ptr, stride, scale) + at, inside, 0.0)
+    shifts = tl.load(table_row(state_ptr, stride, shift) + at, inside, 0.0)
     tl.store(out_ptr + row * columns + at, x * (1 + scales) + shifts, inside)
 
 
@@ -104,21 +106,22 @@ def _flow_rope_angles_kernel(
     tl.store(sin_ptr + frame * half + at, sin_of(angle), inside)
 
 
-def flow_noise(state: Tensor, out: Tensor) -> Tensor:
+def flow_noise(state: Tensor, out: Tensor) -> Call:
     """out: float32 [F, mel]. Raises ValueError."""
     check_state("flow_noise", state)
     check_shape("flow_noise", "out", out, -1, -1)
-    block, warps = block_and_warps(out.shape[1])
-    _flow_noise_kernel[(out.shape[0],)](state, out, out.shape[1], BLOCK=block, num_warps=warps)
-    return out
+    frames, columns = out.shape
+    block, warps = block_and_warps(columns)
+    args = dict(state_ptr=state, out_ptr=out, columns=columns, BLOCK=block)
+    return Call(_flow_noise_kernel, (frames,), args, warps)
 
 
 def flow_input(
     state: Tensor, base: Tensor, projected: Tensor, repeats: int, out: Tensor, rows: int
-) -> Tensor:
-    """base: float32 [F, C]; projected: [num_codes + 1, C]; out: [F * rows, C]. Raises ValueError.
+) -> Call:
+    """base: float [F, C]; projected: float32 [num_codes + 1, C]; out: float32 [F * rows, C].
 
-    Codes must be rows of ``projected``: whoever sets the state has checked them.
+    Raises ValueError.
     """
     name, (frames, columns) = "flow_input", base.shape
     check_state(name, state)
@@ -126,42 +129,38 @@ def flow_input(
     check_shape(name, "projected", projected, -1, columns)
     check_shape(name, "out", out, frames * rows, columns)
     block, warps = block_and_warps(columns)
-    _flow_input_kernel[(frames,)](
-        state, base, projected, out, columns, repeats, ROWS=rows, BLOCK=block, num_warps=warps
-    )
-    return out
+    args = dict(state_ptr=state, base_ptr=base, projected_ptr=projected, out_ptr=out)
+    args |= dict(columns=columns, repeats=repeats, ROWS=rows, BLOCK=block)
+    return Call(_flow_input_kernel, (frames,), args, warps)
 
 
 def flow_modulate(
     state: Tensor, table_rows: int, x: Tensor, shift: int, scale: int, eps: float, out: Tensor,
     rows: int,
-) -> Tensor:  # fmt: skip
-    """x: float32 [F * rows, C]; out: the same in float32 or bfloat16. table_rows: of an evaluation.
+) -> Call:  # fmt: skip
+    """x, out: float [F * rows, C]; shift, scale: of the ``table_rows`` rows of an evaluation.
 
-    shift, scale: rows of the table. Raises ValueError.
+    Raises ValueError.
     """
     name, (live, columns) = "flow_modulate", x.shape
     check_state(name, state)
     check_shape(name, "x", x, live, columns)
     check_shape(name, "out", out, live, columns)
-    if not 0 <= min(shift, scale) <= max(shift, scale) < table_rows:
-        raise ValueError(f"{name}: rows {shift} and {scale} of a table of {table_rows}")
+    check_table(name, table_rows, shift, scale)
     block, warps = block_and_warps(columns)
-    _flow_modulate_kernel[(live,)](
-        state, x, out, columns, table_rows, shift, scale, eps,
-        ROWS=rows, BLOCK=block, num_warps=warps,
-    )  # fmt: skip
-    return out
+    args = dict(state_ptr=state, x_ptr=x, out_ptr=out, columns=columns)
+    args |= dict(stride=table_rows * columns, shift=shift * columns, scale=scale * columns)
+    args |= dict(eps=eps, ROWS=rows, BLOCK=block)
+    return Call(_flow_modulate_kernel, (live,), args, warps)
 
 
-def flow_rope_angles(state: Tensor, inv_freq: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """inv_freq: float32 [D/2]; cos, sin: float32 [F, D/2]. Returns cos. Raises ValueError."""
+def flow_rope_angles(state: Tensor, inv_freq: Tensor, cos: Tensor, sin: Tensor) -> Call:
+    """inv_freq: float32 [D/2]; cos, sin: float32 [F, D/2]. Raises ValueError."""
     name, half = "flow_rope_angles", len(inv_freq)
     check_state(name, state)
     check_shape(name, "cos", cos, -1, half)
     check_shape(name, "sin", sin, len(cos), half)
     block, warps = block_and_warps(half)
-    _flow_rope_angles_kernel[(len(cos),)](
-        state, inv_freq, cos, sin, half, BLOCK=block, num_warps=warps
-    )
-    return cos
+    args = dict(state_ptr=state, inv_freq_ptr=inv_freq, cos_ptr=cos, sin_ptr=sin)
+    args |= dict(half=half, BLOCK=block)
+    return Call(_flow_rope_angles_kernel, (len(cos),), args, warps)

@@ -9,6 +9,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from .call import Call
 from .elementary import INTERPRETED
 from .flow_state import (
     CACHE,
@@ -22,6 +23,7 @@ from .flow_state import (
 )
 
 MAX_BLOCK, MAX_DIM = 64, 128  # frames and head size of a tile that registers hold
+WARPS = 2
 _LOG2_E = tl.constexpr(1.4426950408889634)
 
 
@@ -62,7 +64,7 @@ def _softmax_step(
 
 @triton.jit
 def _flow_attention_kernel(
-    state_ptr, qkv_ptr, cos_ptr, sin_ptr, out_ptr, layers, layer,
+    state_ptr, qkv_ptr, cos_ptr, sin_ptr, out_ptr, stride_of_cache, layer,
     ROWS: tl.constexpr, HEADS: tl.constexpr, DIM: tl.constexpr, FRAMES_OF_BLOCK: tl.constexpr,
     BACK: tl.constexpr, AHEAD: tl.constexpr, CACHED: tl.constexpr, PRECISION: tl.constexpr,
     TILE: tl.constexpr, DIMS: tl.constexpr,
@@ -88,7 +90,7 @@ def _flow_attention_kernel(
     if CACHED:
         evaluation = tl.load(state_ptr + EVALUATION)
         size: tl.constexpr = ROWS * FRAMES_OF_BLOCK * width
-        cache_ptr = aligned_floats(state_ptr, CACHE) + (evaluation * layers + layer) * 2 * size
+        cache_ptr = aligned_floats(state_ptr, CACHE) + evaluation * stride_of_cache + layer
         cache_ptr += r * FRAMES_OF_BLOCK * width + head * DIM
         if (block < BACK) & (tl.load(state_ptr + LEFT) != 0):
             k = _rows(cache_ptr, width, 0, at, own, dims, DIM)
@@ -130,7 +132,7 @@ def flow_attention(
     state: Tensor, layers: int, rows: int, qkv: Tensor, heads: int, block: int, back: int,
     ahead: int, cos: Tensor, sin: Tensor, layer: int | None, out: Tensor,
     precision: str = "tf32x3",
-) -> Tensor:  # fmt: skip
+) -> Call:  # fmt: skip
     """qkv: float32 or bfloat16 [F * rows, 3 * C]; cos, sin: float32 [F, D/2]; out: [F * rows, C].
 
     layers: of the cache. precision: of products of float32, see tl.dot. Looks back over one cached
@@ -153,18 +155,16 @@ def flow_attention(
             f"{name}: back={back}, ahead={ahead}, layer={layer} of {layers}; a cached layer looks "
             "back 1 block"
         )
-    _flow_attention_kernel[(triton.cdiv(frames, block), heads, rows)](
-        state, qkv, cos, sin, out, layers, 0 if layer is None else layer,
-        ROWS=rows, HEADS=heads, DIM=dim, FRAMES_OF_BLOCK=block, BACK=back, AHEAD=ahead,
-        CACHED=layer is not None, PRECISION=precision, **attention_tiles(block, dim),
-    )  # fmt: skip
-    return out
+    size = 2 * rows * block * width  # of a layer's cache
+    args = dict(state_ptr=state, qkv_ptr=qkv, cos_ptr=cos, sin_ptr=sin, out_ptr=out)
+    args |= dict(stride_of_cache=layers * size, layer=(layer or 0) * size)
+    args |= dict(ROWS=rows, HEADS=heads, DIM=dim, FRAMES_OF_BLOCK=block, BACK=back, AHEAD=ahead)
+    args |= dict(CACHED=layer is not None, PRECISION=precision)
+    args |= dict(TILE=_tile(block), DIMS=_tile(dim))
+    grid = (triton.cdiv(frames, block), heads, rows)
+    return Call(_flow_attention_kernel, grid, args, WARPS)
 
 
-def attention_tiles(block: int, dim: int) -> dict[str, int]:
-    """TILE and DIMS that hold a block of a head, at least those of one tensor core product."""
-    return {
-        "TILE": max(triton.next_power_of_2(block), 16),
-        "DIMS": max(triton.next_power_of_2(dim), 16),
-        "num_warps": 2,
-    }
+def _tile(size: int) -> int:
+    """What holds ``size`` rows or columns in a product of tensor cores."""
+    return max(triton.next_power_of_2(size), 16)

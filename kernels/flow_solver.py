@@ -8,17 +8,18 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from .call import Call
 from .flow_state import EVALUATION, FRAMES, check_shape, check_state
 
 STAGES = tl.constexpr(4)  # velocities that a step of the solver sums at most
 FACTORS = 9  # of an evaluation: stage, outputs[4], inputs[4] of the next evaluation
-BLOCK = 1024
+BLOCK = 256
 
 
 @triton.jit
 def _flow_advance_kernel(
     state_ptr, velocity_ptr, factors_ptr, slopes_ptr, y_ptr, point_ptr,
-    capacity, columns, guidance, ROWS: tl.constexpr, BLOCK: tl.constexpr,
+    size, columns, guidance, ROWS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """k = v + guidance (v - v_null); y += sum outputs_j k_j; point = y + sum inputs_j k_j."""
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -31,14 +32,14 @@ def _flow_advance_kernel(
     if ROWS == 2:
         null = tl.load(given_ptr + columns, inside, 0.0).to(tl.float32)
         now += guidance * (now - null)
-    tl.store(slopes_ptr + stage * capacity * columns + at, now, inside)
+    tl.store(slopes_ptr + stage * size + at, now, inside)
     y = tl.load(y_ptr + at, inside, 0.0)
     ahead = tl.zeros((BLOCK,), tl.float32)
     for j in tl.static_range(STAGES):
         if stage >= j:  # later slopes are of the step before, or not yet there
             k = now
             if stage > j:
-                k = tl.load(slopes_ptr + capacity * columns * j + at, inside, 0.0)
+                k = tl.load(slopes_ptr + size * j + at, inside, 0.0)
             y += k * tl.load(factors_ptr + 1 + j)
             ahead += k * tl.load(factors_ptr + 1 + STAGES + j)
     tl.store(y_ptr + at, y, inside)
@@ -63,21 +64,21 @@ def factors(steps: Sequence[tuple[Factors, bool, Factors]]) -> Tensor:
 def flow_advance(
     state: Tensor, velocity: Tensor, factors: Tensor, guidance: float, slopes: Tensor, y: Tensor,
     point: Tensor, rows: int,
-) -> None:  # fmt: skip
+) -> Call:  # fmt: skip
     """Take the velocity at ``point`` in; leave the next one there, and in y where the step stands.
 
-    velocity: [F * rows, mel]; factors: float32 [evaluations, 9], see ``FACTORS``; slopes: float32
-    [4, F, mel]; y, point: float32 [F, mel], equal before the first evaluation. Guidance is
+    velocity: float [F * rows, mel]; factors: float32 [evaluations, 9], see ``factors``; slopes:
+    float32 [4, F, mel]; y, point: float32 [F, mel], equal before the first evaluation. Guidance is
     classifier-free (arXiv 2207.12598). Raises ValueError.
     """
     name, (frames, columns) = "flow_advance", y.shape
     check_state(name, state)
     check_shape(name, "velocity", velocity, frames * rows, columns)
     check_shape(name, "factors", factors, -1, FACTORS)
-    check_shape(name, "slopes", slopes, 4, frames, columns)
+    check_shape(name, "slopes", slopes, STAGES.value, frames, columns)
     check_shape(name, "y", y, frames, columns)
     check_shape(name, "point", point, frames, columns)
-    _flow_advance_kernel[(triton.cdiv(y.numel(), BLOCK),)](
-        state, velocity, factors, slopes, y, point, frames, columns, guidance,
-        ROWS=rows, BLOCK=BLOCK,
-    )  # fmt: skip
+    args = dict(state_ptr=state, velocity_ptr=velocity, factors_ptr=factors, slopes_ptr=slopes)
+    args |= dict(y_ptr=y, point_ptr=point, size=y.numel(), columns=columns)
+    args |= dict(guidance=float(guidance), ROWS=rows, BLOCK=BLOCK)
+    return Call(_flow_advance_kernel, (triton.cdiv(y.numel(), BLOCK),), args)

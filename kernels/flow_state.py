@@ -1,8 +1,8 @@
 """What the kernels of the flow-matching transformer read from a window: see ops/window.py.
 
-Launchers take a FlowWindow's ``state``, int32 [16] on the device, so a recorded launch works on
-whichever window, evaluation and session the words name when it runs. Grids cover whole buffers;
-programs behind the live frames end at once.
+Calls take a FlowWindow's ``state``, int32 [16] on the device, so a recorded one works on whichever
+window, evaluation and session the words name when it runs. Grids cover whole buffers; programs
+behind the live frames end at once. That the words fit the buffers is for whoever sets them.
 """
 
 import triton
@@ -37,10 +37,12 @@ def aligned_floats(state_ptr, index: tl.constexpr):
 
 
 @triton.jit
-def table_row(state_ptr, row, table_rows, columns):
-    """The row of the evaluation's adaptive norms, float32 [columns]."""
-    evaluation = tl.load(state_ptr + EVALUATION)
-    return aligned_floats(state_ptr, TABLE) + (evaluation * table_rows + row) * columns
+def table_row(state_ptr, stride, row):
+    """A row of the evaluation's adaptive norms. stride: numbers of an evaluation; row: its first.
+
+    Launchers give both as multiples of the row's length, which Triton knows to be aligned.
+    """
+    return aligned_floats(state_ptr, TABLE) + tl.load(state_ptr + EVALUATION) * stride + row
 
 
 def check_state(name: str, state: Tensor) -> None:
@@ -57,3 +59,9 @@ def check_shape(name: str, field: str, x: Tensor, *shape: int) -> None:
     if not fits or not x.is_contiguous() or x.numel() >= 2**31:
         wanted = ["any" if size < 0 else size for size in shape]
         raise ValueError(f"{name}: {field} is {list(x.shape)}, must be dense {wanted}")
+
+
+def check_table(name: str, table_rows: int, *rows: int) -> None:
+    """Raise ValueError unless these are rows of an evaluation's table."""
+    if not 0 <= min(rows) <= max(rows) < table_rows:
+        raise ValueError(f"{name}: rows {list(rows)} of a table of {table_rows}")

@@ -43,9 +43,9 @@ def test_rows_of_a_window(rows, channels):
     outs = [torch.randn(CAPACITY * rows, channels) for _ in range(2)]
     wants = [out.clone() for out in outs]
     reference.flow.flow_input(window, base, projected, 2, wants[0])
-    flow.flow_input(window.state, base, projected, 2, outs[0], rows)
+    flow.flow_input(window.state, base, projected, 2, outs[0], rows).run()
     reference.flow.flow_modulate(window, wants[0], 3, 1, 1e-6, wants[1])
-    flow.flow_modulate(window.state, TABLE_ROWS, outs[0], 3, 1, 1e-6, outs[1], rows)
+    flow.flow_modulate(window.state, TABLE_ROWS, outs[0], 3, 1, 1e-6, outs[1], rows).run()
     for got, want in zip(outs, wants, strict=True):
         _close(got, want)
 
@@ -57,8 +57,8 @@ def test_noise_and_angles():
     wants = [x.clone() for x in (noise, cos, sin)]
     reference.flow.flow_noise(window, wants[0])
     reference.flow.flow_rope_angles(window, inv_freq, *wants[1:])
-    flow.flow_noise(window.state, noise)
-    flow.flow_rope_angles(window.state, inv_freq, cos, sin)
+    flow.flow_noise(window.state, noise).run()
+    flow.flow_rope_angles(window.state, inv_freq, cos, sin).run()
     for got, want in zip((noise, cos, sin), wants, strict=True):
         _close(got, want)
 
@@ -84,7 +84,7 @@ def test_attention_between_blocks(rows, heads, dim, back, ahead, layer, words):
     want, shape = out.clone(), (heads, BLOCK, back, ahead)
     flow_attention.flow_attention(
         window.state, LAYERS, rows, qkv, *shape, cos, sin, layer, out, "ieee"
-    )
+    ).run()
     kept = window.cache.clone()
     window.cache.copy_(before)
     reference.flow.flow_attention(window, qkv, *shape, cos, sin, layer, want)
@@ -115,6 +115,6 @@ def test_solver_steps(solver, rows):
         velocity[: len(field)] = field
         flow_solver.flow_advance(
             window.state, velocity, factors, schedule.guidance, slopes, y, point, rows
-        )
+        ).run()
     _close(y[: window.frames], want)
     assert torch.equal(y[window.frames :], start[window.frames :])
