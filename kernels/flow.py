@@ -5,6 +5,7 @@ import triton.language as tl
 from torch import Tensor
 
 from .call import Call
+from .checks import check_shape
 from .common import block_and_warps
 from .elementary import cos as cos_of
 from .elementary import sin as sin_of
@@ -15,7 +16,6 @@ from .flow_state import (
     START,
     VOICE,
     aligned_floats,
-    check_shape,
     check_state,
     check_table,
     table_row,

@@ -10,6 +10,7 @@ import triton.language as tl
 from torch import Tensor
 
 from .call import Call
+from .checks import check_shape
 from .elementary import INTERPRETED
 from .flow_state import (
     CACHE,
@@ -18,7 +19,6 @@ from .flow_state import (
     KEEP,
     LEFT,
     aligned_floats,
-    check_shape,
     check_state,
 )
 

@@ -9,7 +9,8 @@ import triton.language as tl
 from torch import Tensor
 
 from .call import Call
-from .flow_state import EVALUATION, FRAMES, check_shape, check_state
+from .checks import check_shape
+from .flow_state import EVALUATION, FRAMES, check_state
 
 STAGES = tl.constexpr(4)  # velocities that a step of the solver sums at most
 FACTORS = 9  # of an evaluation: stage, outputs[4], inputs[4] of the next evaluation

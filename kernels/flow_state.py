@@ -9,6 +9,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from .checks import check_words
+
 FRAMES = tl.constexpr(0)
 START = tl.constexpr(1)
 KEEP = tl.constexpr(2)
@@ -47,18 +49,7 @@ def table_row(state_ptr, stride, row):
 
 def check_state(name: str, state: Tensor) -> None:
     """Raise ValueError unless state is a window's. ``name``: the kernel."""
-    if state.shape != (WORDS,) or str(state.dtype) != "torch.int32":
-        raise ValueError(f"{name}: state is {state.dtype} {list(state.shape)}, must be int32 [16]")
-
-
-def check_shape(name: str, field: str, x: Tensor, *shape: int) -> None:
-    """Raise ValueError unless x is dense, of this shape (-1: any) and small enough for int32."""
-    fits = x.dim() == len(shape) and all(
-        want in (-1, size) for want, size in zip(shape, x.shape, strict=False)
-    )
-    if not fits or not x.is_contiguous() or x.numel() >= 2**31:
-        wanted = ["any" if size < 0 else size for size in shape]
-        raise ValueError(f"{name}: {field} is {list(x.shape)}, must be dense {wanted}")
+    check_words(name, "state", state, WORDS)
 
 
 def check_table(name: str, table_rows: int, *rows: int) -> None:
