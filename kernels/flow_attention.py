@@ -9,7 +9,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .call import Call
+from .call import Call, Work
 from .checks import check_shape
 from .elementary import INTERPRETED
 from .flow_state import (
@@ -23,7 +23,7 @@ from .flow_state import (
 )
 
 MAX_BLOCK, MAX_DIM = 64, 128  # frames and head size of a tile that registers hold
-WARPS = 2
+WARPS = 4
 _LOG2_E = tl.constexpr(1.4426950408889634)
 
 
@@ -98,8 +98,8 @@ def _flow_attention_kernel(
             top, total, mixed = _softmax_step(
                 q, k, v, own, scale, top, total, mixed, PRECISION, dtype
             )
-    for offset in tl.static_range(-BACK, AHEAD + 1):
-        start = first + offset * FRAMES_OF_BLOCK
+    for near in range(block - BACK, block + AHEAD + 1):
+        start = near * FRAMES_OF_BLOCK
         if (start >= 0) & (start < frames):
             seen = own & (start + at < frames)
             k = _rotated_rows(
@@ -162,7 +162,8 @@ def flow_attention(
     args |= dict(CACHED=layer is not None, PRECISION=precision)
     args |= dict(TILE=_tile(block), DIMS=_tile(dim))
     grid = (triton.cdiv(frames, block), heads, rows)
-    return Call(_flow_attention_kernel, grid, args, WARPS)
+    work = Work(flops=4 * out.numel() * block * (back + 1 + ahead))
+    return Call(_flow_attention_kernel, grid, args, WARPS, work=work)
 
 
 def _tile(size: int) -> int:

@@ -10,7 +10,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .call import Call
+from .call import Call, Work
 from .checks import check_shape, check_span
 from .elementary import sin
 
@@ -21,11 +21,11 @@ _F2 = tl.constexpr(-0.0255434588)
 _F3 = tl.constexpr(-0.0576573834)
 _F4 = tl.constexpr(0.128572583)
 _F5 = tl.constexpr(0.443209797)
-_WARM_UP = tl.constexpr(6)  # pairs of the finer signal that the first output looks back on
 _TINY = tl.constexpr(1e-9)
 
 LENGTH, UNROLL = 16, 4  # rows that a lane writes, and how many of them without moving registers
-MAX_LANES, WARPS = 32, 4  # neighbouring channels; memory is read in sectors of 8
+LANES, WARPS = 8, 4  # neighbouring channels: a sector of memory
+FLOPS = 2 * (6 * 2 + 12) + 12 * 2  # of an output
 
 
 @triton.jit
@@ -41,6 +41,13 @@ def _pair(x, a, b):
     even = x[0] * _F0 + x[1] * _F2 + x[2] * _F4 + x[3] * _F5 + x[4] * _F3 + x[5] * _F1
     odd = x[1] * _F1 + x[2] * _F3 + x[3] * _F5 + x[4] * _F4 + x[5] * _F2 + x[6] * _F0
     return _snake(even * 2, a, b), _snake(odd * 2, a, b)
+
+
+@triton.jit
+def _entered(v, even, odd, i, rows):
+    """v moved on by values 2 i and 2 i + 1; after the signal comes its last value again."""
+    last = v[13]
+    return v[2:] + (tl.where(i < rows, even, last), tl.where(i < rows, odd, last))
 
 
 @triton.jit
@@ -80,36 +87,28 @@ def _vocoder_snake_kernel(
     out_ptr += channel
     a = tl.exp(tl.load(alpha_ptr + channel, inside, 0.0))
     b = 1 / (tl.exp(tl.load(beta_ptr + channel, inside, 0.0)) + _TINY)
-    x = (tl.zeros_like(a),)  # seven rows in the loops, the last of them i + 3
-    for i in tl.static_range(6):
-        x += (_row(x_ptr, first - 6 + i, rows, channels, inside),)
+    x = (a,)  # seven rows in the loops, the last of them i + 3
+    for ahead in tl.static_range(6):
+        x += (_row(x_ptr, first - 6 + ahead, rows, channels, inside),)
     v = (a, a, a, a, a, a, a, a, a, a, a, a, a, a)  # the last is value 2 i + 1; none counts yet
-    for step in tl.static_range(_WARM_UP):
-        i = first - 3 + step
-        x = x[1:] + (_row(x_ptr, i + 3, rows, channels, inside),)
+    for i in range(-3, 3):
+        x = x[1:] + (_row(x_ptr, first + i + 3, rows, channels, inside),)
         even, odd = _pair(x, a, b)
-        # Before the signal comes its first value again, after it its last.
-        even = tl.where(i < rows, even, v[13])
-        odd = tl.where(i < rows, odd, v[13])
-        v = v[2:] + (even, odd)
-        if step >= 3:
-            begins = i == 0
-            v = (
-                v[0], v[1], v[2], v[3], v[4], v[5],
-                tl.where(begins, even, v[6]), tl.where(begins, even, v[7]),
-                tl.where(begins, even, v[8]), tl.where(begins, even, v[9]),
-                tl.where(begins, even, v[10]), tl.where(begins, even, v[11]),
-                even, odd,
-            )  # fmt: skip
+        v = _entered(v, even, odd, first + i, rows)
+        begins = first + i == 0  # before the signal comes its first value again
+        v = (
+            v[0], v[1], v[2], v[3], v[4], v[5],
+            tl.where(begins, even, v[6]), tl.where(begins, even, v[7]),
+            tl.where(begins, even, v[8]), tl.where(begins, even, v[9]),
+            tl.where(begins, even, v[10]), tl.where(begins, even, v[11]),
+            v[12], v[13],
+        )  # fmt: skip
     for turn in range(LENGTH // UNROLL):
         for step in tl.static_range(UNROLL):
             row = first + turn * UNROLL + step
-            i = row + 3
-            x = x[1:] + (_row(x_ptr, i + 3, rows, channels, inside),)
+            x = x[1:] + (_row(x_ptr, row + 6, rows, channels, inside),)
             even, odd = _pair(x, a, b)
-            even = tl.where(i < rows, even, v[13])
-            odd = tl.where(i < rows, odd, v[13])
-            v = v[2:] + (even, odd)
+            v = _entered(v, even, odd, row + 3, rows)
             tl.store(out_ptr + row * channels, _filtered(v), inside & (row < rows))
 
 
@@ -124,9 +123,8 @@ def vocoder_snake(span: Tensor, x: Tensor, alpha: Tensor, beta: Tensor, out: Ten
     check_shape(name, "alpha", alpha, channels)
     check_shape(name, "beta", beta, channels)
     check_shape(name, "out", out, rows, channels)
-    lanes = min(channels & -channels, MAX_LANES) if channels % 8 == 0 else 8
-    walks = WARPS * 32 // lanes
+    walks = WARPS * 32 // LANES
     args = dict(span_ptr=span, x_ptr=x, alpha_ptr=alpha, beta_ptr=beta, out_ptr=out)
-    args |= dict(channels=channels, LENGTH=LENGTH, UNROLL=UNROLL, LANES=lanes, WALKS=walks)
-    grid = (triton.cdiv(rows, walks * LENGTH), triton.cdiv(channels, lanes))
-    return Call(_vocoder_snake_kernel, grid, args, WARPS)
+    args |= dict(channels=channels, LENGTH=LENGTH, UNROLL=UNROLL, LANES=LANES, WALKS=walks)
+    grid = (triton.cdiv(rows, walks * LENGTH), triton.cdiv(channels, LANES))
+    return Call(_vocoder_snake_kernel, grid, args, WARPS, work=Work(flops=FLOPS * out.numel()))

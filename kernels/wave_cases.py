@@ -1,4 +1,4 @@
-"""Token2Wav's launches, and the convolutions before the audio encoder, at a released model's shapes.
+"""Launches of Token2Wav, and of the audio encoder's convolutions, at a released model's shapes.
 
 See registry.py. Windows are those of the default schedule: 9 blocks of frames for the flow, in two
 rows of guidance, and a whole window of the vocoder.
@@ -64,8 +64,8 @@ def _flow(dit: dict, dtype: torch.dtype) -> Calls:
     yield "rope_angles", flow.flow_rope_angles(state, _new(half), cos, sin)
     yield "modulate", flow.flow_modulate(state, table_rows, h, 0, 1, EPS, mixed, ROWS)
     yield "qkv", flow_linear(state, mixed, *weight(3 * width, width), qkv, ROWS)
+    layers = len(dit["look_backward_layers"])
     for name, back, ahead, layer in (("own", 0, 0, None), ("ahead", 0, 1, None), ("back", 1, 0, 1)):
-        layers = len(dit["look_backward_layers"])
         shape = (heads, dit["block_size"], back, ahead)
         call = flow_attention(state, layers, ROWS, qkv, *shape, cos, sin, layer, mixed)
         yield f"attention.{name}", call
