@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-PRODUCTS = (torch.float32, torch.bfloat16)  # what tensor cores multiply here
+# What tensor cores multiply here, and its name in a Call's Work.
+PRODUCTS = {torch.float32: "fp32", torch.bfloat16: "bf16"}
 
 
 def check_shape(name: str, field: str, x: Tensor, *shape: int) -> None:

@@ -5,13 +5,12 @@ signal has there is gathered while it is loaded, so nothing is unfolded in memor
 Chetlur et al., arXiv 1410.0759).
 """
 
-import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
 from .call import Call, Work
-from .checks import check_products, check_shape
+from .checks import PRODUCTS, check_products, check_shape
 
 TILE_OUTPUTS, TILE_TIMES, DEPTH, WARPS, STAGES = 64, 64, 32, 4, 3
 
@@ -74,6 +73,6 @@ def conv1d(
     work = Work(
         flops=2 * batch * times * weight.numel(),
         in_flight=(STAGES - 1) * DEPTH * (TILE_TIMES * x.itemsize + TILE_OUTPUTS * weight.itemsize),
-        type="bf16" if weight.dtype == torch.bfloat16 else "fp32",
+        type=PRODUCTS[weight.dtype],
     )
     return Call(_conv1d_kernel, grid, args, WARPS, STAGES, work)

@@ -4,7 +4,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .call import Call
+from .call import Call, Work
 from .checks import check_shape
 from .common import block_and_warps
 from .elementary import cos as cos_of
@@ -131,7 +131,8 @@ def flow_input(
     block, warps = block_and_warps(columns)
     args = dict(state_ptr=state, base_ptr=base, projected_ptr=projected, out_ptr=out)
     args |= dict(columns=columns, repeats=repeats, ROWS=rows, BLOCK=block)
-    return Call(_flow_input_kernel, (frames,), args, warps)
+    work = Work(moved=2 * base.nbytes + out.nbytes)
+    return Call(_flow_input_kernel, (frames,), args, warps, work=work)
 
 
 def flow_modulate(

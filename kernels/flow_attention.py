@@ -1,7 +1,7 @@
 """Attention between blocks of frames: serves flow_attention of ops/reference/flow.py.
 
-A program is one block of queries, head and guidance row. It visits the few blocks of keys that its
-queries see, with a running softmax (arXiv 2205.14135): time and memory grow with the frames, not
+A program is some queries of a block, a head and a guidance row. It visits the few blocks of keys
+that they see, with a running softmax (arXiv 2205.14135): time and memory grow with the frames, not
 with their square.
 """
 
@@ -10,8 +10,8 @@ import triton.language as tl
 from torch import Tensor
 
 from .call import Call, Work
-from .checks import check_shape
-from .elementary import INTERPRETED
+from .checks import PRODUCTS, check_products, check_shape
+from .common import block_and_warps
 from .flow_state import (
     CACHE,
     EVALUATION,
@@ -23,7 +23,7 @@ from .flow_state import (
 )
 
 MAX_BLOCK, MAX_DIM = 64, 128  # frames and head size of a tile that registers hold
-WARPS = 4
+QUERIES, WARPS = 16, 4
 _LOG2_E = tl.constexpr(1.4426950408889634)
 
 
@@ -65,41 +65,43 @@ def _softmax_step(
 @triton.jit
 def _flow_attention_kernel(
     state_ptr, qkv_ptr, cos_ptr, sin_ptr, out_ptr, stride_of_cache, layer,
-    ROWS: tl.constexpr, HEADS: tl.constexpr, DIM: tl.constexpr, FRAMES_OF_BLOCK: tl.constexpr,
+    ROWS: tl.constexpr, HEADS: tl.constexpr, DIM: tl.constexpr, BLOCK: tl.constexpr,
     BACK: tl.constexpr, AHEAD: tl.constexpr, CACHED: tl.constexpr, PRECISION: tl.constexpr,
-    TILE: tl.constexpr, DIMS: tl.constexpr,
+    QUERIES: tl.constexpr, TILE: tl.constexpr, DIMS: tl.constexpr,
 ):  # fmt: skip
     """out = softmax(q k^T / sqrt(DIM)) v over blocks block - BACK .. block + AHEAD."""
-    block, head, r = tl.program_id(0), tl.program_id(1), tl.program_id(2)
-    frames, first = tl.load(state_ptr + FRAMES), block * FRAMES_OF_BLOCK
+    parts: tl.constexpr = (BLOCK + QUERIES - 1) // QUERIES
+    block, head, r = tl.program_id(0) // parts, tl.program_id(1), tl.program_id(2)
+    within = (tl.program_id(0) % parts) * QUERIES + tl.arange(0, QUERIES)
+    frames, first = tl.load(state_ptr + FRAMES), block * BLOCK
     if first >= frames:
         return
     dtype: tl.constexpr = qkv_ptr.dtype.element_ty
     width: tl.constexpr = HEADS * DIM
     stride: tl.constexpr = ROWS * 3 * width
     at, dims = tl.arange(0, TILE), tl.arange(0, DIMS)
-    own = at < FRAMES_OF_BLOCK
+    own = at < BLOCK
     qkv_ptr += r * 3 * width + head * DIM
-    live = own & (first + at < frames)
-    q = _rotated_rows(qkv_ptr, cos_ptr, sin_ptr, head, stride, first, at, live, dims, DIM)
+    live = (within < BLOCK) & (first + within < frames)
+    q = _rotated_rows(qkv_ptr, cos_ptr, sin_ptr, head, stride, first, within, live, dims, DIM)
     q = q.to(dtype)
     scale = DIM**-0.5 * _LOG2_E
-    top = tl.full((TILE,), float("-inf"), tl.float32)
-    total = tl.zeros((TILE,), tl.float32)
-    mixed = tl.zeros((TILE, DIMS), tl.float32)
+    top = tl.full((QUERIES,), float("-inf"), tl.float32)
+    total = tl.zeros((QUERIES,), tl.float32)
+    mixed = tl.zeros((QUERIES, DIMS), tl.float32)
     if CACHED:
-        evaluation = tl.load(state_ptr + EVALUATION)
-        size: tl.constexpr = ROWS * FRAMES_OF_BLOCK * width
-        cache_ptr = aligned_floats(state_ptr, CACHE) + evaluation * stride_of_cache + layer
-        cache_ptr += r * FRAMES_OF_BLOCK * width + head * DIM
         if (block < BACK) & (tl.load(state_ptr + LEFT) != 0):
+            size: tl.constexpr = ROWS * BLOCK * width
+            cache_ptr = aligned_floats(state_ptr, CACHE) + layer
+            cache_ptr += tl.load(state_ptr + EVALUATION) * stride_of_cache
+            cache_ptr += r * BLOCK * width + head * DIM
             k = _rows(cache_ptr, width, 0, at, own, dims, DIM)
             v = _rows(cache_ptr + size, width, 0, at, own, dims, DIM)
             top, total, mixed = _softmax_step(
                 q, k, v, own, scale, top, total, mixed, PRECISION, dtype
             )
     for near in range(block - BACK, block + AHEAD + 1):
-        start = near * FRAMES_OF_BLOCK
+        start = near * BLOCK
         if (start >= 0) & (start < frames):
             seen = own & (start + at < frames)
             k = _rotated_rows(
@@ -110,22 +112,32 @@ def _flow_attention_kernel(
                 q, k, v, seen, scale, top, total, mixed, PRECISION, dtype
             )
     inside = live[:, None] & (dims < DIM)[None, :]
-    out_ptr += ((first + at) * ROWS + r)[:, None] * width + head * DIM + dims[None, :]
+    out_ptr += ((first + within) * ROWS + r)[:, None] * width + head * DIM + dims[None, :]
     tl.store(out_ptr, mixed / total[:, None], inside)
-    keep = tl.load(state_ptr + KEEP)
-    if CACHED and (block == 0) & (keep > 0):
-        # The program that reads the cached block also replaces it, so no other can be too early.
-        if not INTERPRETED:
-            tl.debug_barrier()
-        start = keep - FRAMES_OF_BLOCK
-        k = _rotated_rows(
-            qkv_ptr + width, cos_ptr, sin_ptr, head, stride, start, at, own, dims, DIM
-        )
-        v = _rows(qkv_ptr + 2 * width, stride, start, at, own, dims, DIM)
-        inside = own[:, None] & (dims < DIM)[None, :]
-        saved = at[:, None] * width + dims[None, :]
-        tl.store(cache_ptr + saved, k, inside)
-        tl.store(cache_ptr + size + saved, v, inside)
+
+
+@triton.jit
+def _flow_keep_kernel(
+    state_ptr, qkv_ptr, cos_ptr, sin_ptr, stride_of_cache, layer,
+    ROWS: tl.constexpr, WIDTH: tl.constexpr, DIM: tl.constexpr, BLOCK: tl.constexpr,
+    TILE: tl.constexpr,
+):  # fmt: skip
+    """One frame and guidance row of the block that ends at ``keep``: its rotated k, and its v."""
+    at, r, keep = tl.program_id(0), tl.program_id(1), tl.load(state_ptr + KEEP)
+    if keep == 0:
+        return
+    frame, c = keep - BLOCK + at, tl.arange(0, TILE)
+    inside, first_head = c < WIDTH, c < DIM
+    qkv_ptr += (frame * ROWS + r) * 3 * WIDTH
+    k = tl.load(qkv_ptr + WIDTH + c, inside, 0.0).to(tl.float32)
+    partner = tl.load(qkv_ptr + WIDTH + (c ^ 1), first_head, 0.0).to(tl.float32)
+    cos = tl.load(cos_ptr + frame * (DIM // 2) + c // 2, first_head, 1.0)
+    sin = tl.load(sin_ptr + frame * (DIM // 2) + c // 2, first_head, 0.0)
+    cache_ptr = aligned_floats(state_ptr, CACHE) + layer
+    cache_ptr += tl.load(state_ptr + EVALUATION) * stride_of_cache + (r * BLOCK + at) * WIDTH + c
+    tl.store(cache_ptr, k * cos + tl.where(c % 2 == 0, -sin, sin) * partner, inside)
+    v = tl.load(qkv_ptr + 2 * WIDTH + c, inside, 0.0).to(tl.float32)
+    tl.store(cache_ptr + ROWS * BLOCK * WIDTH, v, inside)
 
 
 def flow_attention(
@@ -135,21 +147,13 @@ def flow_attention(
 ) -> Call:  # fmt: skip
     """qkv: float32 or bfloat16 [F * rows, 3 * C]; cos, sin: float32 [F, D/2]; out: [F * rows, C].
 
-    layers: of the cache. precision: of products of float32, see tl.dot. Looks back over one cached
-    block at most. Raises ValueError.
+    layers: of the cache; a ``layer`` of it only reads there: ``flow_keep`` comes after. precision:
+    of products of float32, see tl.dot. Raises ValueError.
     """
-    name, (live, width) = "flow_attention", out.shape
-    frames, dim = live // rows, width // heads
-    check_state(name, state)
-    check_shape(name, "out", out, frames * rows, heads * dim)
-    check_shape(name, "qkv", qkv, live, 3 * width)
-    check_shape(name, "cos", cos, frames, dim // 2)
-    check_shape(name, "sin", sin, frames, dim // 2)
-    if not 0 < block <= MAX_BLOCK or not 0 < dim <= MAX_DIM or dim % 2:
-        raise ValueError(
-            f"{name}: blocks of {block} frames, heads of {dim}; use at most {MAX_BLOCK} frames, "
-            f"and an even head size of at most {MAX_DIM}"
-        )
+    name = "flow_attention"
+    dim = _check(name, state, qkv, rows, heads, block, cos, sin)
+    frames, width = len(cos), heads * dim
+    check_shape(name, "out", out, frames * rows, width)
     if min(back, ahead) < 0 or (layer is not None and (back != 1 or not 0 <= layer < layers)):
         raise ValueError(
             f"{name}: back={back}, ahead={ahead}, layer={layer} of {layers}; a cached layer looks "
@@ -158,12 +162,52 @@ def flow_attention(
     size = 2 * rows * block * width  # of a layer's cache
     args = dict(state_ptr=state, qkv_ptr=qkv, cos_ptr=cos, sin_ptr=sin, out_ptr=out)
     args |= dict(stride_of_cache=layers * size, layer=(layer or 0) * size)
-    args |= dict(ROWS=rows, HEADS=heads, DIM=dim, FRAMES_OF_BLOCK=block, BACK=back, AHEAD=ahead)
+    args |= dict(ROWS=rows, HEADS=heads, DIM=dim, BLOCK=block, BACK=back, AHEAD=ahead)
     args |= dict(CACHED=layer is not None, PRECISION=precision)
-    args |= dict(TILE=_tile(block), DIMS=_tile(dim))
-    grid = (triton.cdiv(frames, block), heads, rows)
-    work = Work(flops=4 * out.numel() * block * (back + 1 + ahead))
+    args |= dict(QUERIES=QUERIES, TILE=_tile(block), DIMS=_tile(dim))
+    grid = (triton.cdiv(frames, block) * triton.cdiv(block, QUERIES), heads, rows)
+    work = Work(flops=4 * out.numel() * block * (back + 1 + ahead), type=PRODUCTS[qkv.dtype])
     return Call(_flow_attention_kernel, grid, args, WARPS, work=work)
+
+
+def flow_keep(
+    state: Tensor, layers: int, rows: int, qkv: Tensor, heads: int, block: int, cos: Tensor,
+    sin: Tensor, layer: int,
+) -> Call:  # fmt: skip
+    """Save the block that ends at ``keep``, if any, for the next window; after ``flow_attention``.
+
+    A launch of its own: until all programs of the attention have read the cache, none may write.
+    """
+    name = "flow_keep"
+    dim = _check(name, state, qkv, rows, heads, block, cos, sin)
+    if not 0 <= layer < layers:
+        raise ValueError(f"{name}: layer={layer} of {layers}")
+    width = heads * dim
+    size = 2 * rows * block * width
+    tile, warps = block_and_warps(width)
+    args = dict(state_ptr=state, qkv_ptr=qkv, cos_ptr=cos, sin_ptr=sin)
+    args |= dict(stride_of_cache=layers * size, layer=layer * size)
+    args |= dict(ROWS=rows, WIDTH=width, DIM=dim, BLOCK=block, TILE=tile)
+    return Call(_flow_keep_kernel, (block, rows), args, warps, work=Work(moved=4 * size))
+
+
+def _check(
+    name: str, state: Tensor, qkv: Tensor, rows: int, heads: int, block: int, cos: Tensor,
+    sin: Tensor,
+) -> int:  # fmt: skip
+    """The head size."""
+    dim = qkv.shape[1] // (3 * heads)
+    check_state(name, state)
+    check_shape(name, "cos", cos, -1, dim // 2)
+    check_shape(name, "sin", sin, len(cos), dim // 2)
+    check_shape(name, "qkv", qkv, len(cos) * rows, 3 * heads * dim)
+    check_products(name, qkv=qkv)
+    if not 0 < block <= MAX_BLOCK or not 0 < dim <= MAX_DIM or dim % 2:
+        raise ValueError(
+            f"{name}: blocks of {block} frames, heads of {dim}; use at most {MAX_BLOCK} frames, "
+            f"and an even head size of at most {MAX_DIM}"
+        )
+    return dim
 
 
 def _tile(size: int) -> int:

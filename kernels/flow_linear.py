@@ -10,7 +10,7 @@ import triton.language as tl
 from torch import Tensor
 
 from .call import Call, Work
-from .checks import check_products, check_shape
+from .checks import PRODUCTS, check_products, check_shape
 from .elementary import gelu_tanh
 from .flow_state import FRAMES, check_state, check_table, table_row
 
@@ -101,9 +101,11 @@ def _call(
     tile, depth = (64 if outputs >= WIDE else 32), DEPTH_BYTES // weight.itemsize
     args |= dict(TILE_ROWS=ROW_TILE, TILE_OUTPUTS=tile, DEPTH=depth)
     grid = (triton.cdiv(outputs, tile), triton.cdiv(len(x), ROW_TILE))
+    moved = x.nbytes + weight.nbytes + out.nbytes * (1 if gate is None else 2)
     work = Work(
+        moved=moved,
         flops=2 * x.numel() * outputs,
         in_flight=(STAGES - 1) * depth * (ROW_TILE * x.itemsize + tile * weight.itemsize),
-        type="bf16" if weight.dtype == torch.bfloat16 else "fp32",
+        type=PRODUCTS[weight.dtype],
     )
     return Call(_flow_linear_kernel, grid, args, WARPS, STAGES, work)

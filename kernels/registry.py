@@ -6,11 +6,11 @@ for a preset of weights/presets.py. Names say where a call is used: "thinker.qkv
 
 from omnirt.weights.presets import PRESETS
 
-from . import decoder_cases, wave_cases
+from . import decoder_cases, int8_cases, wave_cases
 from .call import Call
 
 MODELS = ("3b", "7b")
-CASES = (decoder_cases, wave_cases)
+CASES = (decoder_cases, int8_cases, wave_cases)
 
 
 def calls(model: str) -> dict[str, Call]:

@@ -5,13 +5,12 @@ moved by the tap's distance: nothing is unfolded in memory (implicit GEMM; Chetl
 1410.0759).
 """
 
-import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
 from .call import Call, Work
-from .checks import check_products, check_shape, check_span
+from .checks import PRODUCTS, check_products, check_shape, check_span
 
 MAX_LANES = 16  # numbers of a row known to be aligned
 TILE_ROWS, MAX_TILE_OUTPUTS, DEPTH_BYTES = 64, 64, 128
@@ -132,5 +131,5 @@ def lanes(channels: int) -> int:
 
 def work_of(x: Tensor, weight: Tensor, tiles: dict[str, int], flops: int) -> Work:
     rows = tiles["TILE_ROWS"] * x.itemsize + tiles["TILE_OUTPUTS"] * weight.itemsize
-    type = "bf16" if weight.dtype == torch.bfloat16 else "fp32"
-    return Work(flops=flops, in_flight=(STAGES - 1) * tiles["DEPTH"] * rows, type=type)
+    in_flight = (STAGES - 1) * tiles["DEPTH"] * rows
+    return Work(flops=flops, in_flight=in_flight, type=PRODUCTS[weight.dtype])

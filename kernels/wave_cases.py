@@ -11,9 +11,8 @@ from torch import Tensor
 
 from omnirt.weights.presets import Preset, config_of
 
-from . import conv, flow, flow_solver, vocoder_pointwise
+from . import conv, flow, flow_attention, flow_solver, vocoder_pointwise
 from .call import Call
-from .flow_attention import flow_attention
 from .flow_linear import flow_gated_linear, flow_linear
 from .vocoder_conv import vocoder_conv
 from .vocoder_snake import vocoder_snake
@@ -67,8 +66,12 @@ def _flow(dit: dict, dtype: torch.dtype) -> Calls:
     layers = len(dit["look_backward_layers"])
     for name, back, ahead, layer in (("own", 0, 0, None), ("ahead", 0, 1, None), ("back", 1, 0, 1)):
         shape = (heads, dit["block_size"], back, ahead)
-        call = flow_attention(state, layers, ROWS, qkv, *shape, cos, sin, layer, mixed)
+        call = flow_attention.flow_attention(
+            state, layers, ROWS, qkv, *shape, cos, sin, layer, mixed
+        )
         yield f"attention.{name}", call
+    shape = (heads, dit["block_size"], cos, sin)
+    yield "keep", flow_attention.flow_keep(state, layers, ROWS, qkv, *shape, 1)
     gated = (mixed, *weight(width, width), 2, h, ROWS)
     yield "out", flow_gated_linear(state, table_rows, *gated)
     yield "up", flow_linear(state, mixed, *weight(inner, width), hidden, ROWS, gelu=True)

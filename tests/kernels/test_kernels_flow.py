@@ -85,6 +85,9 @@ def test_attention_between_blocks(rows, heads, dim, back, ahead, layer, words):
     flow_attention.flow_attention(
         window.state, LAYERS, rows, qkv, *shape, cos, sin, layer, out, "ieee"
     ).run()
+    if layer is not None:
+        keys = (heads, BLOCK, cos, sin)
+        flow_attention.flow_keep(window.state, LAYERS, rows, qkv, *keys, layer).run()
     kept = window.cache.clone()
     window.cache.copy_(before)
     reference.flow.flow_attention(window, qkv, *shape, cos, sin, layer, want)
