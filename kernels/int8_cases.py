@@ -1,4 +1,4 @@
-"""Launches of W8A8 products, at the shapes of a prompt through a released model: see registry.py."""
+"""Launches of W8A8 products at the shapes of a prompt through a released model: see registry.py."""
 
 from collections.abc import Iterator
 

@@ -60,7 +60,7 @@ def _int8_linear_kernel(
         runs = tl.load(weight_ptr + start * _PANEL, inside, 0)
         runs = tl.permute(tl.reshape(runs, (panels, quads, _PANEL, _QUAD)), (0, 2, 1, 3))
         weight = tl.reshape(runs, (TILE_OUTPUTS, DEPTH))
-        total = tl.dot(x, tl.trans(weight), total)
+        total = tl.dot(x, tl.trans(weight), total, out_dtype=tl.int32)
     x_scales = tl.load(x_scales_ptr + row, row < rows, 0.0)
     weight_scales = tl.load(weight_scales_ptr + output, output < outputs, 0.0)
     result = total.to(tl.float32) * x_scales[:, None] * weight_scales[None, :]
