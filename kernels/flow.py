@@ -131,7 +131,7 @@ def flow_input(
     block, warps = block_and_warps(columns)
     args = dict(state_ptr=state, base_ptr=base, projected_ptr=projected, out_ptr=out)
     args |= dict(columns=columns, repeats=repeats, ROWS=rows, BLOCK=block)
-    work = Work(moved=2 * base.nbytes + out.nbytes)
+    work = Work(2 * base.nbytes + out.nbytes, in_flight=2 * columns * base.itemsize)
     return Call(_flow_input_kernel, (frames,), args, warps, work=work)
 
 
@@ -152,7 +152,8 @@ def flow_modulate(
     args = dict(state_ptr=state, x_ptr=x, out_ptr=out, columns=columns)
     args |= dict(stride=table_rows * columns, shift=shift * columns, scale=scale * columns)
     args |= dict(eps=eps, ROWS=rows, BLOCK=block)
-    return Call(_flow_modulate_kernel, (live,), args, warps)
+    work = Work(x.nbytes + out.nbytes, in_flight=columns * x.itemsize)
+    return Call(_flow_modulate_kernel, (live,), args, warps, work=work)
 
 
 def flow_rope_angles(state: Tensor, inv_freq: Tensor, cos: Tensor, sin: Tensor) -> Call:

@@ -11,12 +11,10 @@ from torch import Tensor
 
 from .call import Call, Work
 from .checks import PRODUCTS, check_products, check_shape
-from .common import block_and_warps
 from .flow_state import (
     CACHE,
     EVALUATION,
     FRAMES,
-    KEEP,
     LEFT,
     aligned_floats,
     check_state,
@@ -116,30 +114,6 @@ def _flow_attention_kernel(
     tl.store(out_ptr, mixed / total[:, None], inside)
 
 
-@triton.jit
-def _flow_keep_kernel(
-    state_ptr, qkv_ptr, cos_ptr, sin_ptr, stride_of_cache, layer,
-    ROWS: tl.constexpr, WIDTH: tl.constexpr, DIM: tl.constexpr, BLOCK: tl.constexpr,
-    TILE: tl.constexpr,
-):  # fmt: skip
-    """One frame and guidance row of the block that ends at ``keep``: its rotated k, and its v."""
-    at, r, keep = tl.program_id(0), tl.program_id(1), tl.load(state_ptr + KEEP)
-    if keep == 0:
-        return
-    frame, c = keep - BLOCK + at, tl.arange(0, TILE)
-    inside, first_head = c < WIDTH, c < DIM
-    qkv_ptr += (frame * ROWS + r) * 3 * WIDTH
-    k = tl.load(qkv_ptr + WIDTH + c, inside, 0.0).to(tl.float32)
-    partner = tl.load(qkv_ptr + WIDTH + (c ^ 1), first_head, 0.0).to(tl.float32)
-    cos = tl.load(cos_ptr + frame * (DIM // 2) + c // 2, first_head, 1.0)
-    sin = tl.load(sin_ptr + frame * (DIM // 2) + c // 2, first_head, 0.0)
-    cache_ptr = aligned_floats(state_ptr, CACHE) + layer
-    cache_ptr += tl.load(state_ptr + EVALUATION) * stride_of_cache + (r * BLOCK + at) * WIDTH + c
-    tl.store(cache_ptr, k * cos + tl.where(c % 2 == 0, -sin, sin) * partner, inside)
-    v = tl.load(qkv_ptr + 2 * WIDTH + c, inside, 0.0).to(tl.float32)
-    tl.store(cache_ptr + ROWS * BLOCK * WIDTH, v, inside)
-
-
 def flow_attention(
     state: Tensor, layers: int, rows: int, qkv: Tensor, heads: int, block: int, back: int,
     ahead: int, cos: Tensor, sin: Tensor, layer: int | None, out: Tensor,
@@ -151,7 +125,7 @@ def flow_attention(
     of products of float32, see tl.dot. Raises ValueError.
     """
     name = "flow_attention"
-    dim = _check(name, state, qkv, rows, heads, block, cos, sin)
+    dim = check_heads(name, state, qkv, rows, heads, block, cos, sin)
     frames, width = len(cos), heads * dim
     check_shape(name, "out", out, frames * rows, width)
     if min(back, ahead) < 0 or (layer is not None and (back != 1 or not 0 <= layer < layers)):
@@ -166,36 +140,19 @@ def flow_attention(
     args |= dict(CACHED=layer is not None, PRECISION=precision)
     args |= dict(QUERIES=QUERIES, TILE=_tile(block), DIMS=_tile(dim))
     grid = (triton.cdiv(frames, block) * triton.cdiv(block, QUERIES), heads, rows)
-    work = Work(flops=4 * out.numel() * block * (back + 1 + ahead), type=PRODUCTS[qkv.dtype])
+    work = Work(
+        flops=4 * out.numel() * block * (back + 1 + ahead),
+        in_flight=2 * block * dim * qkv.itemsize,
+        type=PRODUCTS[qkv.dtype],
+    )
     return Call(_flow_attention_kernel, grid, args, WARPS, work=work)
 
 
-def flow_keep(
-    state: Tensor, layers: int, rows: int, qkv: Tensor, heads: int, block: int, cos: Tensor,
-    sin: Tensor, layer: int,
-) -> Call:  # fmt: skip
-    """Save the block that ends at ``keep``, if any, for the next window; after ``flow_attention``.
-
-    A launch of its own: until all programs of the attention have read the cache, none may write.
-    """
-    name = "flow_keep"
-    dim = _check(name, state, qkv, rows, heads, block, cos, sin)
-    if not 0 <= layer < layers:
-        raise ValueError(f"{name}: layer={layer} of {layers}")
-    width = heads * dim
-    size = 2 * rows * block * width
-    tile, warps = block_and_warps(width)
-    args = dict(state_ptr=state, qkv_ptr=qkv, cos_ptr=cos, sin_ptr=sin)
-    args |= dict(stride_of_cache=layers * size, layer=layer * size)
-    args |= dict(ROWS=rows, WIDTH=width, DIM=dim, BLOCK=block, TILE=tile)
-    return Call(_flow_keep_kernel, (block, rows), args, warps, work=Work(moved=4 * size))
-
-
-def _check(
+def check_heads(
     name: str, state: Tensor, qkv: Tensor, rows: int, heads: int, block: int, cos: Tensor,
     sin: Tensor,
 ) -> int:  # fmt: skip
-    """The head size."""
+    """The head size. Raises ValueError unless attention between such blocks is possible."""
     dim = qkv.shape[1] // (3 * heads)
     check_state(name, state)
     check_shape(name, "cos", cos, -1, dim // 2)

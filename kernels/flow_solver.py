@@ -8,7 +8,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .call import Call
+from .call import Call, Work
 from .checks import check_shape
 from .flow_state import EVALUATION, FRAMES, check_state
 
@@ -82,4 +82,5 @@ def flow_advance(
     args = dict(state_ptr=state, velocity_ptr=velocity, factors_ptr=factors, slopes_ptr=slopes)
     args |= dict(y_ptr=y, point_ptr=point, size=y.numel(), columns=columns)
     args |= dict(guidance=float(guidance), ROWS=rows, BLOCK=BLOCK)
-    return Call(_flow_advance_kernel, (triton.cdiv(y.numel(), BLOCK),), args)
+    work = Work(in_flight=BLOCK * rows * velocity.itemsize)
+    return Call(_flow_advance_kernel, (triton.cdiv(y.numel(), BLOCK),), args, work=work)

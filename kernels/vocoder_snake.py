@@ -127,4 +127,6 @@ def vocoder_snake(span: Tensor, x: Tensor, alpha: Tensor, beta: Tensor, out: Ten
     args = dict(span_ptr=span, x_ptr=x, alpha_ptr=alpha, beta_ptr=beta, out_ptr=out)
     args |= dict(channels=channels, LENGTH=LENGTH, UNROLL=UNROLL, LANES=LANES, WALKS=walks)
     grid = (triton.cdiv(rows, walks * LENGTH), triton.cdiv(channels, LANES))
-    return Call(_vocoder_snake_kernel, grid, args, WARPS, work=Work(flops=FLOPS * out.numel()))
+    # The next rows do not wait for the sums of those before.
+    work = Work(flops=FLOPS * out.numel(), in_flight=UNROLL * walks * LANES * x.itemsize)
+    return Call(_vocoder_snake_kernel, grid, args, WARPS, work=work)

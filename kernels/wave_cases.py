@@ -11,7 +11,7 @@ from torch import Tensor
 
 from omnirt.weights.presets import Preset, config_of
 
-from . import conv, flow, flow_attention, flow_solver, vocoder_pointwise
+from . import conv, flow, flow_attention, flow_keep, flow_solver, vocoder_pointwise
 from .call import Call
 from .flow_linear import flow_gated_linear, flow_linear
 from .vocoder_conv import vocoder_conv
@@ -71,7 +71,7 @@ def _flow(dit: dict, dtype: torch.dtype) -> Calls:
         )
         yield f"attention.{name}", call
     shape = (heads, dit["block_size"], cos, sin)
-    yield "keep", flow_attention.flow_keep(state, layers, ROWS, qkv, *shape, 1)
+    yield "keep", flow_keep.flow_keep(state, layers, ROWS, qkv, *shape, 1)
     gated = (mixed, *weight(width, width), 2, h, ROWS)
     yield "out", flow_gated_linear(state, table_rows, *gated)
     yield "up", flow_linear(state, mixed, *weight(inner, width), hidden, ROWS, gelu=True)

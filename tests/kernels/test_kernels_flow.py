@@ -5,7 +5,7 @@ import torch
 
 pytest.importorskip("triton", reason="the kernels need triton")
 
-from omnirt.kernels import flow, flow_attention, flow_solver
+from omnirt.kernels import flow, flow_attention, flow_keep, flow_solver
 from omnirt.ops import reference
 from omnirt.ops.window import FlowWindow
 from omnirt.token2wav.ode import evaluations
@@ -87,7 +87,7 @@ def test_attention_between_blocks(rows, heads, dim, back, ahead, layer, words):
     ).run()
     if layer is not None:
         keys = (heads, BLOCK, cos, sin)
-        flow_attention.flow_keep(window.state, LAYERS, rows, qkv, *keys, layer).run()
+        flow_keep.flow_keep(window.state, LAYERS, rows, qkv, *keys, layer).run()
     kept = window.cache.clone()
     window.cache.copy_(before)
     reference.flow.flow_attention(window, qkv, *shape, cos, sin, layer, want)
