@@ -5,6 +5,7 @@ that they see, with a running softmax (arXiv 2205.14135): time and memory grow w
 with their square.
 """
 
+import torch
 import triton
 import triton.language as tl
 from torch import Tensor
@@ -21,7 +22,8 @@ from .flow_state import (
 )
 
 MAX_BLOCK, MAX_DIM = 64, 128  # frames and head size of a tile that registers hold
-QUERIES, WARPS = 16, 4
+QUERIES = 16
+WARPS = {torch.float32: 8, torch.bfloat16: 4}  # products of float32 need twice the registers
 _LOG2_E = tl.constexpr(1.4426950408889634)
 
 
@@ -145,7 +147,7 @@ def flow_attention(
         in_flight=2 * block * dim * qkv.itemsize,
         type=PRODUCTS[qkv.dtype],
     )
-    return Call(_flow_attention_kernel, grid, args, WARPS, work=work)
+    return Call(_flow_attention_kernel, grid, args, WARPS[qkv.dtype], work=work)
 
 
 def check_heads(
