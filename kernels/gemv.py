@@ -11,17 +11,17 @@ from omnirt.formats import PANEL, Quantized
 
 from . import packed
 from .call import Call, Work
-from .packed import LANES, MIDDLE4, group_scale, group_zero, panel_words, unshifted, weight
+from .packed import LANES, MIDDLE4, group_scale, group_zero, unshifted, weight
 from .split import Scratch, share_of, splits_of, sum_splits
 
 CHUNKS = 64  # chunks of a panel that a program reads at once: 4 KiB
-OUTPUTS, INPUTS = 8, 512  # tile of a dense weight
+OUTPUTS, INPUTS = 4, 512  # tile of a dense weight
 PANELS = tl.constexpr(2)  # of a program: each input is loaded once for both
 
 
 @triton.jit
 def _panel_sums(
-    words, x_ptr, chunk, inputs, scales_ptr, zeros_ptr, output, groups, inside,
+    words, x_ptr, chunk, inputs, scales_ptr, zeros_ptr, panel, groups, inside,
     BITS: tl.constexpr, GROUP: tl.constexpr, DEPTH: tl.constexpr,
 ):  # fmt: skip
     """Products of a tile of words [CHUNKS, 16] with their inputs, each scaled for its group."""
@@ -34,13 +34,14 @@ def _panel_sums(
         if BITS == 4:
             total += x
     if BITS == 4:
+        lane = tl.arange(0, LANES)[None, :]
         group = (chunk * DEPTH // GROUP)[:, None]
         if zeros_ptr is None:
             dot -= MIDDLE4 * total[:, None]
         else:
-            zero = group_zero(zeros_ptr, output[None, :], group, groups, inside)
+            zero = group_zero(zeros_ptr, panel, lane, group, groups, inside)
             dot -= zero * total[:, None]
-        dot *= group_scale(scales_ptr, output[None, :], group, groups, inside)
+        dot *= group_scale(scales_ptr, panel, lane, group, groups, inside)
     return dot
 
 
@@ -82,19 +83,24 @@ def _packed_gemv_kernel(
     """One program a split of two panels: neighbours, or with GATED ``second`` outputs apart."""
     DEPTH: tl.constexpr = 32 // BITS
     block, split, splits = tl.program_id(0), tl.program_id(1), tl.num_programs(1)
-    output = block * (LANES if GATED else PANELS * LANES) + tl.arange(0, LANES)
-    other = output + second
+    panel = block if GATED else block * PANELS
+    other = panel + second // LANES
+    more_chunks = tl.where(other < tl.cdiv(outputs, LANES), chunks, 0)  # of the last odd panel
+    lane = tl.arange(0, LANES)
+    data = data_ptr + panel.to(tl.int64) * chunks * LANES
+    more_data = data_ptr + other.to(tl.int64) * chunks * LANES
     begin, end = share_of(tl.cdiv(chunks, CHUNKS), split, splits)
     sums = tl.zeros((CHUNKS, LANES), tl.float32)
     others = tl.zeros((CHUNKS, LANES), tl.float32)
     for step in range(begin, end):
         chunk = step * CHUNKS + tl.arange(0, CHUNKS)
-        inside = (chunk < chunks)[:, None] & (output < outputs)[None, :]
-        there = (chunk < chunks)[:, None] & (other < outputs)[None, :]
-        words = tl.load(panel_words(data_ptr, output[None, :], chunk[:, None], chunks), inside, 0)
-        more = tl.load(panel_words(data_ptr, other[None, :], chunk[:, None], chunks), there, 0)
+        at = chunk[:, None] * LANES + lane[None, :]
+        inside = (chunk < chunks)[:, None]
+        there = (chunk < more_chunks)[:, None]
+        words = tl.load(data + at, inside, 0)
+        more = tl.load(more_data + at, there, 0)
         sums += _panel_sums(
-            words, x_ptr, chunk, inputs, scales_ptr, zeros_ptr, output, groups, inside,
+            words, x_ptr, chunk, inputs, scales_ptr, zeros_ptr, panel, groups, inside,
             BITS, GROUP, DEPTH,
         )  # fmt: skip
         others += _panel_sums(
@@ -102,16 +108,14 @@ def _packed_gemv_kernel(
             BITS, GROUP, DEPTH,
         )  # fmt: skip
     both = tl.join(tl.sum(sums, 0), tl.sum(others, 0))
-    if partial_ptr is None:
-        last = True
-    else:
-        last, both = sum_splits(both, partial_ptr, count_ptr, block, split, splits, PANELS * LANES)
+    last, both = sum_splits(both, partial_ptr, count_ptr, block, split, splits, PANELS * LANES)
     if last:
         a, b = tl.split(both)
         if BITS == 8:
-            a *= group_scale(scales_ptr, output, 0, groups, output < outputs)
-            b *= group_scale(scales_ptr, other, 0, groups, other < outputs)
-        _store_both(a, b, bias_ptr, out_ptr, output, other, outputs, second, GATED)
+            a *= group_scale(scales_ptr, panel, lane, 0, groups, lane >= 0)
+            b *= group_scale(scales_ptr, other, lane, 0, groups, lane < more_chunks * LANES)
+        output = panel * LANES + lane
+        _store_both(a, b, bias_ptr, out_ptr, output, output + second, outputs, second, GATED)
 
 
 @triton.jit
@@ -150,12 +154,7 @@ def _dense_gemv_kernel(
         sums += tl.load(row + at[None, :], inside, 0.0).to(tl.float32) * x
         others += tl.load(other_row + at[None, :], there, 0.0).to(tl.float32) * x
     both = tl.join(tl.sum(sums, 1), tl.sum(others, 1))
-    if partial_ptr is None:
-        last = True
-    else:
-        last, both = sum_splits(
-            both, partial_ptr, count_ptr, block, split, splits, PANELS * OUTPUTS
-        )
+    last, both = sum_splits(both, partial_ptr, count_ptr, block, split, splits, PANELS * OUTPUTS)
     if last:
         a, b = tl.split(both)
         _store_both(a, b, bias_ptr, out_ptr, output, other, outputs, second, GATED)
@@ -197,11 +196,12 @@ def gemv(
         kernel, parts = _dense_gemv_kernel, dict(weight_ptr=weight, OUTPUTS=OUTPUTS, INPUTS=INPUTS)
         steps, bytes_read = triton.cdiv(inputs, INPUTS), weight.nbytes
         in_flight = 2 * OUTPUTS * INPUTS * weight.itemsize
-    splits = splits_of(blocks, steps, 2)
+    splits = splits_of(blocks, steps)
     scratch.check("gemv", blocks * splits * 2 * tile, blocks)
-    shared = (scratch.partial, scratch.counts) if splits > 1 else (None, None)
-    args |= dict(x_ptr=x, GATED=gated, partial_ptr=shared[0], count_ptr=shared[1])
-    moved = bytes_read + x.nbytes + out.nbytes + (8 * blocks * splits * 2 * tile) * (splits > 1)
+    args |= dict(x_ptr=x, GATED=gated, partial_ptr=scratch.partial, count_ptr=scratch.counts)
+    passed = 2 * blocks * splits * 2 * tile * scratch.partial.itemsize if splits > 1 else 0
+    moved = bytes_read + x.nbytes + out.nbytes + passed
     work = Work(moved, 2 * outputs * inputs, in_flight)
     ordered = {name: (args | parts)[name] for name in kernel.arg_names}
-    return Call(kernel, (blocks, splits), ordered, work=work)
+    generic = ("outputs", "second", "chunks", "groups")
+    return Call(kernel, (blocks, splits), ordered, work=work, generic=generic)

@@ -45,29 +45,17 @@ def unshifted(x, j: tl.constexpr):
 
 
 @triton.jit
-def panel_words(data_ptr, output, chunk, chunks):
-    """Addresses of the words of outputs and chunks; output, chunk: int32, broadcast."""
-    return (
-        data_ptr
-        + (output // LANES).to(tl.int64) * (chunks * LANES)
-        + chunk * LANES
-        + output % LANES
-    )
-
-
-@triton.jit
-def group_scale(scales_ptr, output, group, groups, inside):
-    """The scales of outputs in groups, float32."""
-    at = (output // LANES) * (groups * LANES) + group * LANES + output % LANES
+def group_scale(scales_ptr, panel, lane, group, groups, inside):
+    """Scales of outputs in groups, float32. panel, lane, group: int32, broadcast."""
+    at = (panel * groups + group) * LANES + lane
     return tl.load(scales_ptr + at, inside, 0.0).to(tl.float32)
 
 
 @triton.jit
-def group_zero(zeros_ptr, output, group, groups, inside):
-    """The zero-points of outputs in groups, float32. Output i has a low nibble, i + 8 a high."""
+def group_zero(zeros_ptr, panel, lane, group, groups, inside):
+    """Zero-points of outputs in groups, float32. Output i has a low nibble, i + 8 a high one."""
     HALF: tl.constexpr = LANES // 2
-    lane = output % LANES
-    at = (output // LANES) * (groups * HALF) + group * HALF + lane % HALF
+    at = (panel * groups + group) * HALF + lane % HALF
     both = tl.load(zeros_ptr + at, inside, 0).to(tl.int32)
     return ((both >> (lane // HALF * 4)) & 15).to(tl.float32)
 
@@ -82,5 +70,5 @@ def arguments(weight: Quantized) -> dict[str, object]:
         chunks=data.shape[1],
         groups=weight.scales.shape[1],
         BITS=weight.bits,
-        GROUP=weight.group,
+        GROUP=weight.format.group or 0,
     )

@@ -42,9 +42,9 @@ def new_scratch(outputs: int, rows: int = 1, device: str = "cpu") -> Scratch:
     return Scratch(torch.empty(sums, device=device), counts)
 
 
-def splits_of(blocks: int, steps: int, least: int) -> int:
-    """Programs along K for ``blocks`` along the outputs, each of ``least`` steps or more."""
-    return max(1, min(triton.cdiv(PROGRAMS, blocks), steps // least))
+def splits_of(blocks: int, steps: int) -> int:
+    """Programs along K for ``blocks`` along the outputs; each has a step or more."""
+    return min(triton.cdiv(PROGRAMS, blocks), steps)
 
 
 @triton.jit
@@ -59,10 +59,18 @@ def sum_splits(sums, partial_ptr, count_ptr, block, split, splits, SIZE: tl.cons
 
     sums: float32, a tile of SIZE elements; partial: float32 [blocks, splits, SIZE].
     """
+    last = True
+    if splits > 1:
+        last, sums = _sum_parts(sums, partial_ptr, count_ptr + block, block, split, splits, SIZE)
+    return last, sums
+
+
+@triton.jit
+def _sum_parts(sums, partial_ptr, count_ptr, block, split, splits, SIZE: tl.constexpr):
     at = tl.reshape(tl.arange(0, SIZE), sums.shape)
     partial_ptr += block.to(tl.int64) * splits * SIZE
     tl.store(partial_ptr + split * SIZE + at, sums)
-    last = is_last(count_ptr + block, splits)
+    last = is_last(count_ptr, splits)
     if last:
         sums = tl.zeros_like(sums)
         for part in range(splits):
