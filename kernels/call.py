@@ -43,7 +43,10 @@ class Work:
 
 @dataclass(frozen=True)
 class Call:
-    """kernel: a @triton.jit function. args: by name, in its order, constexprs among them."""
+    """kernel: a @triton.jit function. args: by name, in its order, constexprs among them.
+
+    generic: numbers whose alignment makes no better code, so that one cubin serves them all.
+    """
 
     kernel: Callable
     grid: tuple[int, ...]
@@ -51,6 +54,7 @@ class Call:
     warps: int = 4
     stages: int = 2
     work: Work = field(default_factory=Work)
+    generic: tuple[str, ...] = ()
 
     def run(self) -> None:
         """Launch through Triton: in its interpreter, or on torch's current stream."""
@@ -83,7 +87,11 @@ class Call:
     @property
     def aligned(self) -> tuple[str, ...]:
         """Arguments that are known to be multiples of 16, bytes or numbers."""
-        return tuple(name for name in self.signature if _is_aligned(self.args[name]))
+        return tuple(
+            name
+            for name in self.signature
+            if name not in self.generic and _is_aligned(self.args[name])
+        )
 
     @property
     def key(self) -> str:
