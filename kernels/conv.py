@@ -13,6 +13,7 @@ from .call import Call, Work
 from .checks import PRODUCTS, check_products, check_shape
 
 TILE_OUTPUTS, TILE_TIMES, DEPTH, WARPS, STAGES = 64, 64, 32, 4, 3
+GENERIC = ("length", "times")  # of any clip of sound
 
 
 @triton.jit
@@ -75,4 +76,4 @@ def conv1d(
         in_flight=(STAGES - 1) * DEPTH * (TILE_TIMES * x.itemsize + TILE_OUTPUTS * weight.itemsize),
         type=PRODUCTS[weight.dtype],
     )
-    return Call(_conv1d_kernel, grid, args, WARPS, STAGES, work)
+    return Call(_conv1d_kernel, grid, args, WARPS, STAGES, work, GENERIC)

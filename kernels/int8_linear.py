@@ -104,4 +104,4 @@ def int8_linear(
     grid = (triton.cdiv(outputs, TILE_OUTPUTS), triton.cdiv(rows, TILE_ROWS))
     in_flight = (STAGES - 1) * DEPTH * (TILE_ROWS + TILE_OUTPUTS)
     work = Work(flops=2 * rows * outputs * inputs, in_flight=in_flight, type="int8")
-    return Call(_int8_linear_kernel, grid, args, WARPS, STAGES, work)
+    return Call(_int8_linear_kernel, grid, args, WARPS, STAGES, work, generic=("rows",))

@@ -15,6 +15,7 @@ from .checks import PRODUCTS, check_products, check_shape, check_span
 MAX_LANES = 16  # numbers of a row known to be aligned
 TILE_ROWS, MAX_TILE_OUTPUTS, DEPTH_BYTES = 64, 64, 128
 WARPS, STAGES = 4, 3
+GENERIC = ("span_ptr",)  # spans lie behind each other, every other one aligned
 
 
 @triton.jit
@@ -89,7 +90,7 @@ def vocoder_conv(
     args |= dict(LANES=lanes(channels), PRECISION=precision, **tiles)
     grid = (triton.cdiv(len(out), tiles["TILE_ROWS"]), triton.cdiv(outputs, tiles["TILE_OUTPUTS"]))
     work = work_of(x, weight, tiles, 2 * len(out) * weight.numel())
-    return Call(_vocoder_conv_kernel, grid, args, WARPS, STAGES, work)
+    return Call(_vocoder_conv_kernel, grid, args, WARPS, STAGES, work, GENERIC)
 
 
 def by_taps(weight: Tensor, transposed: bool = False) -> Tensor:

@@ -129,4 +129,4 @@ def vocoder_snake(span: Tensor, x: Tensor, alpha: Tensor, beta: Tensor, out: Ten
     grid = (triton.cdiv(rows, walks * LENGTH), triton.cdiv(channels, LANES))
     # The next rows do not wait for the sums of those before.
     work = Work(flops=FLOPS * out.numel(), in_flight=UNROLL * walks * LANES * x.itemsize)
-    return Call(_vocoder_snake_kernel, grid, args, WARPS, work=work)
+    return Call(_vocoder_snake_kernel, grid, args, WARPS, work=work, generic=("span_ptr",))

@@ -9,7 +9,7 @@ import triton.language as tl
 from torch import Tensor
 
 from .call import Call
-from .vocoder_conv import STAGES, WARPS, check_conv, lanes, tap_product, tiles_of, work_of
+from .vocoder_conv import GENERIC, STAGES, WARPS, check_conv, lanes, tap_product, tiles_of, work_of
 
 
 @triton.jit
@@ -66,4 +66,4 @@ def vocoder_upsample(
     rows = triton.cdiv(len(out), rate)
     grid = (triton.cdiv(rows, tiles["TILE_ROWS"]), triton.cdiv(outputs, tiles["TILE_OUTPUTS"]))
     work = work_of(x, weight, tiles, 2 * rows * weight.numel())
-    return Call(_vocoder_upsample_kernel, (*grid, rate), args, WARPS, STAGES, work)
+    return Call(_vocoder_upsample_kernel, (*grid, rate), args, WARPS, STAGES, work, GENERIC)
