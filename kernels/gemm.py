@@ -19,6 +19,7 @@ from .split import Scratch, share_of, splits_of, sum_splits
 
 CHUNKS = 32  # chunks of a tile of a packed weight: the depth of a matrix product
 INPUTS = 64  # of a tile of a dense weight
+PER_WEIGHT = 5  # instructions: mask and exponent, subtract, zero-point, scale, round
 FEW = 16  # rows of a decode step's largest batch
 SPLIT_STEPS = 4  # of a split at least: partial sums are then a quarter of what is read, and in L2
 SIZES = {True: (64, 16, 4, 4), False: (128, 128, 8, 3)}  # few rows? outputs, rows, warps, stages
@@ -205,6 +206,7 @@ def gemm(
     args |= parts | dict(OUTPUTS=tile, ROWS=block)
     passed = 2 * tiles * blocks * splits * tile * block * scratch.partial.itemsize
     moved = weight.nbytes + x.nbytes + out.nbytes + (passed if splits > 1 else 0)
+    lanes = PER_WEIGHT * outputs * inputs * blocks if is_packed else 0
     ordered = {name: args[name] for name in kernel.arg_names}
     return Call(
         kernel,
@@ -212,6 +214,6 @@ def gemm(
         ordered,
         warps,
         stages,
-        Work(moved, 2 * rows * outputs * inputs, in_flight, "bf16"),
+        Work(moved, 2 * rows * outputs * inputs, in_flight, "bf16", lanes),
         generic=("rows", "outputs", "chunks", "groups"),
     )
