@@ -90,10 +90,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m omnirt.kernels.aot", description=__doc__)
     parser.add_argument("--targets", nargs="+", default=TARGETS, choices=TARGETS)
     parser.add_argument("--only", default="", help="kernels whose name has this in it")
+    parser.add_argument("--sample", action="store_true", help="one launch of each kernel")
     parser.add_argument("--out", type=Path, required=True, help="folder of the cache")
     parser.add_argument("--table", type=Path, help="JSON of registers, shared memory and spills")
     options = parser.parse_args(arguments)
     calls = [call for call in registry.distinct().values() if options.only in call.name]
+    if options.sample:
+        calls = list({call.name: call for call in calls}.values())
     entries = []
     for target in options.targets:
         for call in calls:

@@ -32,13 +32,15 @@ class Work:
     """What a launch must do at least; by default it reads or writes each tensor once.
 
     moved: bytes across device memory. flops. in_flight: bytes that one program asks for before it
-    waits for the first of them. type: of the products, "fp32" or "bf16" (tensor cores).
+    waits for the first of them; 0 says all that it reads. type: of the products, "fp32" or "bf16"
+    (tensor cores). lanes: instructions beside those of tensor cores, counted by thread.
     """
 
     moved: int | None = None
     flops: int = 0
     in_flight: int = 0
     type: str = "fp32"
+    lanes: int = 0
 
 
 @dataclass(frozen=True)

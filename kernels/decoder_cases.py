@@ -1,5 +1,6 @@
 """The decoders' and encoders' launches at the shapes of a released model, see registry.py."""
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -7,17 +8,34 @@ import torch
 from torch import Tensor
 
 from omnirt import formats
-from omnirt.ops.state import POSITION, WORDS
+from omnirt.ops.state import POSITION, THINKER, TOKEN, WORDS
 from omnirt.weights.presets import Decoder, Preset
 
-from . import activation, attention, decode_attention, gemv, norm, rope, split
-from .call import Call
+from . import (
+    activation,
+    attention,
+    decode_attention,
+    embedding,
+    gemm,
+    gemv,
+    norm,
+    rope,
+    sampling,
+    split,
+)
+from .call import Call, Work
 
 EPS = 1e-6
 PROMPT = 1024  # rows of a chunk of a prompt, and what a cache holds before a decode step
 PAGE = 64  # rows of a cache page, as nn/kv_cache.py has it
 PAGES = 128  # of a sequence
 KINDS = ("bf16", "int8", "int4", "int4-zero", "int4-32")  # of weights
+CODES = 8448  # ids of the talker
+BATCH = 16
+RING_ROWS = 512
+FRAME = (40, 72)  # patches of a frame of a 720p video
+WINDOW = 64  # patches
+SOUND = 100  # rows of a 2 s chunk of sound, after the convolutions
 BF16 = torch.bfloat16
 
 
@@ -30,9 +48,7 @@ def calls(preset: Preset) -> Iterator[tuple[str, Call]]:
     for part, shape in shapes.items():
         for name, call in _all_of(shape):
             yield f"{part}.{name}", call
-
-
-CODES = 8448  # ids of the talker
+    yield from _encoders(preset)
 
 
 @dataclass(frozen=True)
@@ -72,6 +88,8 @@ def _all_of(shape: _Shape) -> Iterator[tuple[str, Call]]:
     yield from _decode_attention(shape)
     yield "prefill.attention", _prefill_attention(shape)
     yield from _gemv(shape)
+    yield from _gemm(shape)
+    yield from _ends(shape)
 
 
 def _rows(shape: _Shape, step: str, rows: int, low: torch.dtype) -> Iterator[tuple[str, Call]]:
@@ -129,6 +147,64 @@ def _gemv(shape: _Shape) -> Iterator[tuple[str, Call]]:
                 f"decode.{name}.{kind}",
                 gemv.gemv(x, weight(kind, n, k), None, out, scratch, gated),
             )
+
+
+def _gemm(shape: _Shape) -> Iterator[tuple[str, Call]]:
+    """Products of a batch and, with quantized weights, of a chunk of a prompt."""
+    for rows, step in ((BATCH, "batch"), (PROMPT, "prefill")):
+        scratch = split.new_scratch(shape.vocab, rows, device="meta")
+        for name, (n, k, _) in shape.products.items():
+            x, out = _new(rows, k, dtype=BF16), _new(rows, n, dtype=BF16)
+            for kind in KINDS:
+                w, laid = weight(kind, n, k), x
+                if kind == "bf16" and rows == PROMPT:
+                    continue  # cuBLAS has it
+                if kind != "bf16":
+                    laid = _new(rows, gemm.arranged_width(w), dtype=BF16)
+                    yield f"{step}.{name}.{kind}.arrange", gemm.arrange(x, w, laid)
+                if name != "head" or rows == BATCH:
+                    yield f"{step}.{name}.{kind}", gemm.gemm(laid, w, None, out, scratch)
+
+
+def _ends(shape: _Shape) -> Iterator[tuple[str, Call]]:
+    """The first and the last launches of a decode step."""
+    states, width = _states(), shape.embedding
+    x, ring = _new(1, width), _new(16, RING_ROWS, width)
+    for kind in ("bf16", "int8", "int4"):
+        table = weight(kind, shape.vocab, width)
+        yield f"decode.embed.{kind}", embedding.embed(states[:, TOKEN], table, x)
+        due = embedding.talker_input(states, table, ring, _new(width), _new(width), x)
+        yield f"decode.talker_input.{kind}", due
+    yield "decode.ring_append", embedding.ring_append(states, x, x, ring)
+    marks = _new(16, shape.vocab, dtype=torch.uint8)
+    scratch = sampling.scratch_for(1, shape.vocab, device="meta")
+    both = sampling.sample(states, _new(1, shape.vocab), marks, marks[0], THINKER, scratch)
+    yield from zip(("decode.sample_score", "decode.sample_choose"), both, strict=True)
+
+
+def _encoders(preset: Preset) -> Iterator[tuple[str, Call]]:
+    """Attention, norms and rotation of the encoders, on a second of video or a chunk of sound."""
+    hidden, _, heads, _ = preset.vision
+    dim, patches = hidden // heads, FRAME[0] * FRAME[1]
+    q, half = _new(patches, heads, dim, dtype=BF16), _new(patches, dim // 2)
+    for name, step in (("window", WINDOW), ("frame", patches)):
+        yield f"vision.{name}_attention", _segments(q, [*range(0, patches, step), patches])
+    yield "vision.rope", rope.rope(q.flatten(1), half, half, q)
+    width, _, heads, _ = preset.audio
+    x = _new(SOUND, width, dtype=BF16)
+    sound = _new(SOUND, heads, width // heads, dtype=BF16)
+    yield "audio.attention", _segments(sound, [0, SOUND])
+    vector = _new(width, dtype=BF16)
+    yield "audio.norm", norm.layer_norm(x, vector, vector, EPS, x)
+    yield "audio.gelu", activation.gelu(x, x)
+
+
+def _segments(q: Tensor, boundaries: list[int]) -> Call:
+    tiles = _new(len(attention.tiles_of(boundaries)), 3, dtype=torch.int32)
+    call = attention.segment_attention(q, q, q, tiles, q)
+    pairs = sum((b - a) ** 2 for a, b in zip(boundaries[:-1], boundaries[1:], strict=True))
+    work = Work(4 * q.nbytes, 4 * q.shape[1] * q.shape[2] * pairs, type="bf16")
+    return dataclasses.replace(call, work=work)
 
 
 def weight(kind: str, n: int, k: int) -> Tensor | formats.Quantized:

@@ -16,6 +16,7 @@ from .split import Scratch, share_of, splits_of, sum_splits
 
 CHUNKS = 64  # chunks of a panel that a program reads at once: 4 KiB
 OUTPUTS, INPUTS = 4, 512  # tile of a dense weight
+PER_WEIGHT = 3  # instructions: mask and exponent, subtract (or widen), multiply-add
 PANELS = tl.constexpr(2)  # of a program: each input is loaded once for both
 
 
@@ -201,7 +202,8 @@ def gemv(
     args |= dict(x_ptr=x, GATED=gated, partial_ptr=scratch.partial, count_ptr=scratch.counts)
     passed = 2 * blocks * splits * 2 * tile * scratch.partial.itemsize if splits > 1 else 0
     moved = bytes_read + x.nbytes + out.nbytes + passed
-    work = Work(moved, 2 * outputs * inputs, in_flight)
+    count = outputs * inputs
+    work = Work(moved, 2 * count, in_flight, lanes=PER_WEIGHT * count)
     ordered = {name: (args | parts)[name] for name in kernel.arg_names}
     generic = ("outputs", "second", "chunks", "groups")
     return Call(kernel, (blocks, splits), ordered, work=work, generic=generic)

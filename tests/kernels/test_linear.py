@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from omnirt import formats
-from omnirt.kernels import gemv, split
+from omnirt.kernels import gemm, gemv, split
 from omnirt.ops import reference
 
 
@@ -46,6 +46,27 @@ def test_gated_gemv(kind):
     torch.testing.assert_close(out, want, atol=1e-2, rtol=1e-4)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("rows", "programs"), [(3, 8), (20, 1)])
+def test_gemm(kind, rows, programs, monkeypatch):
+    monkeypatch.setattr(split, "PROGRAMS", programs)
+    monkeypatch.setattr(gemm, "SIZES", {True: (32, 16, 4, 2), False: (32, 16, 4, 2)})
+    n, k = 37, 300
+    weight, dense = weights(kind, n, k)
+    dtype = torch.float32 if kind == "float32" else torch.bfloat16
+    x = torch.randn(rows, k).to(dtype)
+    bias, out, scratch = torch.randn(n), torch.empty(rows, n), split.new_scratch(n, rows)
+    laid = x
+    if isinstance(weight, formats.Quantized):
+        laid = torch.empty(rows, gemm.arranged_width(weight), dtype=dtype)
+        gemm.arrange(x, weight, laid).run()
+    gemm.gemm(laid, weight, bias, out, scratch).run()
+    if "int4" in kind:
+        dense = dense.to(dtype).float()  # unpacked into the matrix instructions' dtype
+    torch.testing.assert_close(out, x.float() @ dense.T + bias, atol=1e-3, rtol=1e-4)
+    assert not scratch.counts.any()
+
+
 def test_refusals():
     weight, scratch = torch.randn(12, 8), split.new_scratch(12)
     with pytest.raises(ValueError, match="x is"):
@@ -55,3 +76,16 @@ def test_refusals():
     small = split.Scratch(torch.empty(1), torch.zeros(0))
     with pytest.raises(ValueError, match="scratch"):
         gemv.gemv(torch.randn(1, 8), weight, None, torch.empty(1, 12), small)
+
+
+def test_gemm_refusals():
+    scratch, out = split.new_scratch(12), torch.empty(2, 12)
+    packed, _ = weights("int8", 12, 40)
+    with pytest.raises(ValueError, match="must have 128 columns"):
+        gemm.gemm(torch.randn(2, 40), packed, None, out, scratch)
+    with pytest.raises(ValueError, match="out is"):
+        gemm.gemm(torch.randn(2, 40), torch.randn(9, 40), None, out, scratch)
+    with pytest.raises(ValueError, match="arrange: out"):
+        gemm.arrange(torch.randn(2, 40), packed, out)
+    with pytest.raises(ValueError, match="the weight"):
+        gemm.arrange(torch.randn(2, 39), packed, out)
