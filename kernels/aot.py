@@ -28,7 +28,13 @@ TARGETS = ("sm_80", "sm_86", "sm_87", "sm_89", "sm_90a", "sm_100a", "sm_120a")
 WARP = 32
 
 # (kernel, target) that may spill, and why.
-ALLOWED_SPILLS: dict[tuple[str, str], str] = {}
+ALLOWED_SPILLS: dict[tuple[str, str], str] = {
+    (
+        "_flow_attention_kernel",
+        "sm_100a",
+    ): "16 bytes each way with Triton 3.6 alone, in the 2 of 22 "
+    "layers with a cache; without, registers double and half as many programs are resident",
+}
 
 
 def compile_call(call: Call, target: str, cache: Path | None = None) -> Entry:
