@@ -43,16 +43,21 @@ class Device:
     blocks: int
 
 
+def _peaks(bf16: float, tf32: float, fp32: float, int8: float = 0.0) -> dict[str, float]:
+    """tf32x3 is three products of tf32; int8 is twice bf16 unless said."""
+    return {"bf16": bf16, "int8": int8 or 2 * bf16, "tf32": tf32, "tf32x3": tf32 / 3, "fp32": fp32}
+
+
 # NVIDIA's data sheets: H100 SXM5, RTX 4090 (Ada whitepaper), Jetson AGX Orin 64 GB.
 DEVICES = {
     "H100": Device(
-        "sm_90a", 3.35e12, {"bf16": 989e12, "fp32": 67e12}, 132, 1.755e9, 228 << 10, 64, 32
+        "sm_90a", 3.35e12, _peaks(989e12, 495e12, 67e12), 132, 1.755e9, 228 << 10, 64, 32
     ),
     "RTX 4090": Device(
-        "sm_89", 1.008e12, {"bf16": 165e12, "fp32": 82.6e12}, 128, 2.52e9, 100 << 10, 48, 24
+        "sm_89", 1.008e12, _peaks(165e12, 82.6e12, 82.6e12, 660e12), 128, 2.52e9, 100 << 10, 48, 24
     ),
     "AGX Orin": Device(
-        "sm_87", 204.8e9, {"bf16": 42.5e12, "fp32": 5.3e12}, 16, 1.3e9, 164 << 10, 48, 16
+        "sm_87", 204.8e9, _peaks(42.5e12, 21.2e12, 5.3e12), 16, 1.3e9, 164 << 10, 48, 16
     ),
 }
 LANES = 128  # float32 instructions of a multiprocessor in a cycle

@@ -32,8 +32,9 @@ class Work:
     """What a launch must do at least; by default it reads or writes each tensor once.
 
     moved: bytes across device memory. flops. in_flight: bytes that one program asks for before it
-    waits for the first of them; 0 says all that it reads. type: of the products, "fp32" or "bf16"
-    (tensor cores). lanes: instructions beside those of tensor cores, counted by thread.
+    waits for the first of them; 0 says all that it reads. type: of the products, "fp32", or on
+    tensor cores "bf16", "int8", "tf32" or "tf32x3" (see tl.dot). lanes: instructions beside those
+    of tensor cores, counted by thread.
     """
 
     moved: int | None = None

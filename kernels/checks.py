@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-# What tensor cores multiply here, and its name in a Call's Work.
-PRODUCTS = {torch.float32: "fp32", torch.bfloat16: "bf16"}
+PRODUCTS = (torch.float32, torch.bfloat16)  # what kernels multiply
 
 
 def check_shape(name: str, field: str, x: Tensor, *shape: int) -> None:
@@ -34,3 +33,10 @@ def check_products(name: str, **tensors: Tensor) -> None:
     for field, tensor in tensors.items():
         if tensor.dtype not in PRODUCTS:
             raise ValueError(f"{name}: {field} is {tensor.dtype}, must be float32 or bfloat16")
+
+
+def type_of_products(dtype: torch.dtype, precision: str) -> str:
+    """The type of products in a Call's Work. precision: of those of float32, see tl.dot."""
+    if dtype == torch.bfloat16:
+        return "bf16"
+    return "fp32" if precision == "ieee" else precision

@@ -10,7 +10,7 @@ import triton.language as tl
 from torch import Tensor
 
 from .call import Call, Work
-from .checks import PRODUCTS, check_products, check_shape
+from .checks import check_products, check_shape, type_of_products
 
 TILE_OUTPUTS, TILE_TIMES, DEPTH, WARPS, STAGES = 64, 64, 32, 4, 3
 GENERIC = ("length", "times")  # of any clip of sound
@@ -74,6 +74,6 @@ def conv1d(
     work = Work(
         flops=2 * batch * times * weight.numel(),
         in_flight=(STAGES - 1) * DEPTH * (TILE_TIMES * x.itemsize + TILE_OUTPUTS * weight.itemsize),
-        type=PRODUCTS[weight.dtype],
+        type=type_of_products(weight.dtype, precision),
     )
     return Call(_conv1d_kernel, grid, args, WARPS, STAGES, work, GENERIC)

@@ -11,7 +11,7 @@ import triton.language as tl
 from torch import Tensor
 
 from .call import Call, Work
-from .checks import PRODUCTS, check_products, check_shape
+from .checks import check_products, check_shape, type_of_products
 from .flow_state import (
     CACHE,
     EVALUATION,
@@ -145,7 +145,7 @@ def flow_attention(
     work = Work(
         flops=4 * out.numel() * block * (back + 1 + ahead),
         in_flight=2 * block * dim * qkv.itemsize,
-        type=PRODUCTS[qkv.dtype],
+        type=type_of_products(qkv.dtype, precision),
     )
     return Call(_flow_attention_kernel, grid, args, WARPS[qkv.dtype], work=work)
 

@@ -10,7 +10,7 @@ import triton.language as tl
 from torch import Tensor
 
 from .call import Call, Work
-from .checks import PRODUCTS, check_products, check_shape
+from .checks import check_products, check_shape, type_of_products
 from .elementary import gelu_tanh
 from .flow_state import FRAMES, check_state, check_table, table_row
 
@@ -106,6 +106,6 @@ def _call(
         moved=moved,
         flops=2 * x.numel() * outputs,
         in_flight=(STAGES - 1) * depth * (ROW_TILE * x.itemsize + tile * weight.itemsize),
-        type=PRODUCTS[weight.dtype],
+        type=type_of_products(weight.dtype, precision),
     )
     return Call(_flow_linear_kernel, grid, args, WARPS, STAGES, work)

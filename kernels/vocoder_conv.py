@@ -10,7 +10,7 @@ import triton.language as tl
 from torch import Tensor
 
 from .call import Call, Work
-from .checks import PRODUCTS, check_products, check_shape, check_span
+from .checks import check_products, check_shape, check_span, type_of_products
 
 MAX_LANES = 16  # numbers of a row known to be aligned
 TILE_ROWS, MAX_TILE_OUTPUTS, DEPTH_BYTES = 64, 64, 128
@@ -89,7 +89,7 @@ def vocoder_conv(
     args |= dict(channels=channels, outputs=outputs, taps=taps, dilation=dilation, ADD=add)
     args |= dict(LANES=lanes(channels), PRECISION=precision, **tiles)
     grid = (triton.cdiv(len(out), tiles["TILE_ROWS"]), triton.cdiv(outputs, tiles["TILE_OUTPUTS"]))
-    work = work_of(x, weight, tiles, 2 * len(out) * weight.numel())
+    work = work_of(x, weight, tiles, 2 * len(out) * weight.numel(), precision)
     return Call(_vocoder_conv_kernel, grid, args, WARPS, STAGES, work, GENERIC)
 
 
@@ -130,7 +130,7 @@ def lanes(channels: int) -> int:
     return min(channels & -channels, MAX_LANES)
 
 
-def work_of(x: Tensor, weight: Tensor, tiles: dict[str, int], flops: int) -> Work:
+def work_of(x: Tensor, weight: Tensor, tiles: dict[str, int], flops: int, precision: str) -> Work:
     rows = tiles["TILE_ROWS"] * x.itemsize + tiles["TILE_OUTPUTS"] * weight.itemsize
     in_flight = (STAGES - 1) * tiles["DEPTH"] * rows
-    return Work(flops=flops, in_flight=in_flight, type=PRODUCTS[weight.dtype])
+    return Work(flops=flops, in_flight=in_flight, type=type_of_products(weight.dtype, precision))

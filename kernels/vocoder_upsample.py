@@ -65,5 +65,5 @@ def vocoder_upsample(
     args |= dict(LANES=lanes(channels), PRECISION=precision, **tiles)
     rows = triton.cdiv(len(out), rate)
     grid = (triton.cdiv(rows, tiles["TILE_ROWS"]), triton.cdiv(outputs, tiles["TILE_OUTPUTS"]))
-    work = work_of(x, weight, tiles, 2 * rows * weight.numel())
+    work = work_of(x, weight, tiles, 2 * rows * weight.numel(), precision)
     return Call(_vocoder_upsample_kernel, (*grid, rate), args, WARPS, STAGES, work, GENERIC)

@@ -78,8 +78,9 @@ def test_snake(channels, span, dtype):
 
 
 def test_the_filter_is_the_references():
-    names = [getattr(vocoder_snake, f"_F{i}").value for i in range(6)]
-    assert (*names, *names[::-1]) == reference.vocoder.TAPS
+    once, twice = ([getattr(vocoder_snake, f"_{k}{i}").value for i in range(6)] for k in "FU")
+    assert (*once, *once[::-1]) == reference.vocoder.TAPS
+    assert twice == [2 * tap for tap in once]
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3])
