@@ -30,3 +30,10 @@ def block_and_warps(columns: int) -> tuple[int, int]:
     """A block that holds a row, and warps for it: about 8 float32 a thread of a wide row."""
     block = triton.next_power_of_2(columns)
     return block, min(max(block // 256, 1), 16)
+
+
+def power_of_two(name: str, **sizes: int) -> None:
+    """Raise ValueError unless the sizes are powers of two, which blocks of Triton must be."""
+    for field, size in sizes.items():
+        if size < 1 or size & (size - 1):
+            raise ValueError(f"{name}: {field}={size}: must be a power of two")
