@@ -335,5 +335,5 @@ def sample(
     generic = ("vocab", "blocks", "stream")
     return (
         Call(_score_kernel, (blocks, batch), first, work=Work(moved), generic=generic),
-        Call(_choose_kernel, (batch,), second, work=Work(batch * blocks * 12), generic=generic),
+        Call(_choose_kernel, (batch,), second, 8, work=Work(batch * blocks * 12), generic=generic),
     )
