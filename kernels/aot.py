@@ -23,8 +23,17 @@ from . import registry
 from .call import ALIGNED, Call
 from .entry import Entry, plain
 
-# A100; RTX 30; Orin; RTX 40; H100; B200; RTX 50
-TARGETS = ("sm_80", "sm_86", "sm_87", "sm_89", "sm_90a", "sm_100a", "sm_120a")
+# A100; RTX 30; Orin; RTX 40; H100; B200; RTX 50: KiB of shared memory that a block may have
+SHARED = {
+    "sm_80": 163,
+    "sm_86": 99,
+    "sm_87": 163,
+    "sm_89": 99,
+    "sm_90a": 227,
+    "sm_100a": 227,
+    "sm_120a": 99,
+}
+TARGETS = tuple(SHARED)
 WARP = 32
 
 # (kernel, target) that may spill, and why.
@@ -74,9 +83,15 @@ def _usage(ptx: str, arch: int, target: str) -> tuple[int, int]:
     return registers, sum(int(n) for n in re.findall(r"(\d+) bytes spill", told))
 
 
-def bad_spills(entries: Iterable[Entry]) -> list[str]:
-    """What may not ship: a sentence for each kernel that spills and is not on the list."""
+def faults(entries: Iterable[Entry]) -> list[str]:
+    """What may not ship: a sentence for each kernel that cannot be launched, or that spills and is
+    not on the list."""
     return [
+        f"{entry.key} needs {entry.shared} bytes of shared memory, {entry.target} has "
+        f"{SHARED[entry.target]} KiB"
+        for entry in entries
+        if entry.shared > SHARED[entry.target] << 10
+    ] + [
         f"{entry.key} spills {entry.spills} bytes on {entry.target} ({entry.registers} registers)"
         for entry in entries
         if entry.spills and (entry.kernel, entry.target) not in ALLOWED_SPILLS
@@ -107,7 +122,7 @@ def main(arguments: list[str] | None = None) -> int:
             sys.stderr.write(f"{target} {entries[-1].key}\n")
     if options.table:
         options.table.write_text(json.dumps(table(entries), indent=1) + "\n")
-    bad = bad_spills(entries)
+    bad = faults(entries)
     sys.stderr.writelines(f"{line}\n" for line in bad)
     return 1 if bad else 0
 

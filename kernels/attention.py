@@ -43,16 +43,21 @@ def _prefill_attention_kernel(
     length = start + tl.minimum(tile * TILE + TILE, rows)
     whole = (start + tile * TILE + 1) // PAGE * PAGE  # every query of the tile sees these keys
     line = tl.arange(0, PAGE)
-    at = (head // (HEADS // KV_HEADS) * PAGE + line[:, None]) * DIM + dim[None, :]
+    kv_head = head // (HEADS // KV_HEADS)
+    at = (kv_head * PAGE + line[:, None]) * DIM + dim[None, :]
+    turned = (kv_head * PAGE + line[None, :]) * DIM + dim[:, None]
+    index = tl.load(table_ptr)  # a page ahead, so that its rows can be copied ahead
     for first in range(0, whole, PAGE):
-        page = tl.load(table_ptr + first // PAGE).to(tl.int64) * (KV_HEADS * PAGE * DIM)
-        k, v = tl.load(k_pages_ptr + page + at), tl.load(v_pages_ptr + page + at)
+        page = index.to(tl.int64) * (KV_HEADS * PAGE * DIM)
+        index = tl.load(table_ptr + tl.minimum(first + PAGE, length - 1) // PAGE)
+        k, v = tl.load(k_pages_ptr + page + turned), tl.load(v_pages_ptr + page + at)
         top, total, out = attend(q, k, v, (line >= 0)[None, :], scale, top, total, out)
     for first in range(whole, length, PAGE):
-        page = tl.load(table_ptr + first // PAGE).to(tl.int64) * (KV_HEADS * PAGE * DIM)
-        written = (first + line < length)[:, None]
-        k = tl.load(k_pages_ptr + page + at, written, 0.0)
-        v = tl.load(v_pages_ptr + page + at, written, 0.0)
+        page = index.to(tl.int64) * (KV_HEADS * PAGE * DIM)
+        index = tl.load(table_ptr + tl.minimum(first + PAGE, length - 1) // PAGE)
+        written = first + line < length
+        k = tl.load(k_pages_ptr + page + turned, written[None, :], 0.0)
+        v = tl.load(v_pages_ptr + page + at, written[:, None], 0.0)
         visible = (first + line)[None, :] <= (start + row)[:, None]
         top, total, out = attend(q, k, v, visible, scale, top, total, out)
     tl.store(out_ptr + place, out / total[:, None], inside)
@@ -86,9 +91,10 @@ def _segment_attention_kernel(
     out = tl.zeros((TILE, BLOCK), tl.float32)
     for key in range(begin, end, TILE):
         line = key + tl.arange(0, TILE)
-        there = (line < end)[:, None] & (dim < DIM)[None, :]
         at = line[:, None] * row_stride + head * DIM + dim[None, :]
-        k, v = tl.load(k_ptr + at, there, 0.0), tl.load(v_ptr + at, there, 0.0)
+        v = tl.load(v_ptr + at, (line < end)[:, None] & (dim < DIM)[None, :], 0.0)
+        turned = line[None, :] * row_stride + head * DIM + dim[:, None]
+        k = tl.load(k_ptr + turned, (line < end)[None, :] & (dim < DIM)[:, None], 0.0)
         top, total, out = attend(q, k, v, (line < end)[None, :], scale, top, total, out)
     place = (row[:, None] * HEADS + head) * DIM + dim[None, :]
     tl.store(out_ptr + place, out / total[:, None], inside)
@@ -113,13 +119,14 @@ def prefill_attention(
     args |= dict(HEADS=heads, KV_HEADS=kv_heads, DIM=dim, PAGE=page, TILE=tile)
     pairs = rows * start + rows * (rows + 1) // 2
     cached = 2 * (start + rows) * kv_heads * dim * k_pages.itemsize
-    work = Work(q.nbytes + out.nbytes + cached, 4 * heads * dim * pairs, type="bf16")
+    in_flight = 4 * page * dim * k_pages.itemsize  # two pages of keys and values
+    work = Work(q.nbytes + out.nbytes + cached, 4 * heads * dim * pairs, in_flight, "bf16")
     return Call(
         _prefill_attention_kernel,
         (triton.cdiv(rows, tile), heads),
         args,
         warps=8 if tile == QUERIES else 4,
-        stages=2,
+        stages=3,
         work=work,
     )
 
@@ -149,7 +156,7 @@ def segment_attention(q: Tensor, k: Tensor, v: Tensor, tiles: Tensor, out: Tenso
     args = dict(q_ptr=q, k_ptr=k, v_ptr=v, tiles_ptr=tiles, out_ptr=out, row_stride=heads * dim)
     args |= dict(scale=dim**-0.5 * LOG2_E, HEADS=heads, DIM=dim)
     args |= dict(BLOCK=max(16, triton.next_power_of_2(dim)), TILE=SEGMENT_TILE)
-    return Call(_segment_attention_kernel, (tiles.shape[0], heads), args, warps=4, stages=2)
+    return Call(_segment_attention_kernel, (tiles.shape[0], heads), args, warps=4, stages=3)
 
 
 def check_pages(name: str, q: Tensor, k_pages: Tensor, v_pages: Tensor) -> None:

@@ -14,7 +14,7 @@ from .call import Call, Work
 from .softmax import LOG2_E, attend
 from .state import KV_LEN, SLOT, WORDS
 
-SPLITS = 32  # of a sequence; with 4 kv heads one for each multiprocessor of an H100
+SPLITS = 64  # of a sequence; with 4 kv heads two for each multiprocessor of an H100
 QUERIES = 16  # heads of a group, filled up to the least that a matrix instruction takes
 STATS = 2  # largest score and sum of a split
 
@@ -62,10 +62,14 @@ def _decode_partial_kernel(
     total = tl.zeros((QUERIES,), tl.float32)
     out = tl.zeros((QUERIES, DIM), tl.float32)
     at = (kv_head * PAGE + line[:, None]) * DIM + dim[None, :]
+    turned = (kv_head * PAGE + line[None, :]) * DIM + dim[:, None]
+    # The table is read a page ahead, so that the page's rows can be copied ahead.
+    index = tl.load(table + tl.minimum(begin, length - 1) // PAGE)
     for first in range(begin, end, PAGE):
-        page = tl.load(table + first // PAGE).to(tl.int64) * (KV_HEADS * PAGE * DIM)
+        page = index.to(tl.int64) * (KV_HEADS * PAGE * DIM)
+        index = tl.load(table + tl.minimum(first + PAGE, end - 1) // PAGE)
         written = first + line < end
-        k = tl.load(k_pages_ptr + page + at, written[:, None], 0.0)
+        k = tl.load(k_pages_ptr + page + turned, written[None, :], 0.0)
         v = tl.load(v_pages_ptr + page + at, written[:, None], 0.0)
         top, total, out = attend(q, k, v, written[None, :], scale, top, total, out)
     if begin < end:

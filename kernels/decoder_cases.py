@@ -28,7 +28,8 @@ from .call import Call, Work
 EPS = 1e-6
 PROMPT = 1024  # rows of a chunk of a prompt, and what a cache holds before a decode step
 PAGE = 64  # rows of a cache page, as nn/kv_cache.py has it
-PAGES = 128  # of a sequence
+PAGES = 512  # of a sequence
+LONG = PAGE * PAGES
 KINDS = ("bf16", "int8", "int4", "int4-zero", "int4-32")  # of weights
 CODES = 8448  # ids of the talker
 BATCH = 16
@@ -126,10 +127,12 @@ def _rows(shape: _Shape, step: str, rows: int, low: torch.dtype) -> Iterator[tup
 def _decode_attention(shape: _Shape) -> Iterator[tuple[str, Call]]:
     q, tables = _new(1, shape.decoder.heads, shape.dim), _new(16, PAGES, dtype=torch.int32)
     scratch = decode_attention.partial_like(q)
-    both = decode_attention.paged_attention(
-        q, _states(), tables, *_pages(shape), scratch, q, expected=PROMPT
-    )
-    yield from zip(("decode.attention", "decode.attention_sum"), both, strict=True)
+    for context, rows in (("", PROMPT), ("_long", LONG)):
+        both = decode_attention.paged_attention(
+            q, _states(), tables, *_pages(shape), scratch, q, expected=rows
+        )
+        yield f"decode.attention{context}", both[0]
+        yield f"decode.attention{context}_sum", both[1]
 
 
 def _prefill_attention(shape: _Shape) -> Call:

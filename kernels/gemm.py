@@ -2,7 +2,7 @@
 
 The weight is the left operand, so that its tile comes from registers, where it is unpacked, and a
 few rows fill a matrix instruction. A packed weight's words hold neighbouring inputs; rows are
-therefore laid out first (``arrange``) so that what input j of 32 neighbouring words is multiplied
+therefore laid out first (``arrange``) so that what input j of 16 neighbouring words is multiplied
 with lies together.
 """
 
@@ -17,12 +17,12 @@ from .call import Call, Work
 from .packed import LANES, MIDDLE4, group_scale, group_zero, unshifted, weight
 from .split import Scratch, share_of, splits_of, sum_splits
 
-CHUNKS = 32  # chunks of a tile of a packed weight: the depth of a matrix product
+CHUNKS = 16  # chunks of a tile of a packed weight: the depth of a matrix product
 INPUTS = 64  # of a tile of a dense weight
 PER_WEIGHT = 5  # instructions: mask and exponent, subtract, zero-point, scale, round
 FEW = 16  # rows of a decode step's largest batch
 SPLIT_STEPS = 4  # of a split at least: partial sums are then a quarter of what is read, and in L2
-SIZES = {True: (64, 16, 4, 4), False: (128, 128, 8, 3)}  # few rows? outputs, rows, warps, stages
+SIZES = {True: (64, 16, 4, 4), False: (128, 128, 8, 2)}  # few rows? outputs, rows, warps, stages
 
 
 @triton.jit

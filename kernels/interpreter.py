@@ -17,10 +17,7 @@ NAN = np.uint16(0x7FC0)
 
 
 def install() -> None:
-    """Mend the interpreter of this process, once."""
-    if getattr(Builder, "mended", False):
-        return
-    Builder.mended = True
+    """Mend the interpreter of this process; to be called once."""
     _mend_dot()
     _mend_casts()
     _mend_arithmetic()

@@ -73,18 +73,6 @@ def _sure_cut(top, top_p, vocab):
 
 
 @triton.jit
-def _last_rank(scores_ptr, ids_ptr, count, top, BLOCK: tl.constexpr):
-    """The rank of the last of the candidates with the largest score."""
-    last = tl.zeros((BLOCK,), tl.int64)
-    for first in range(0, count, BLOCK):
-        at = first + tl.arange(0, BLOCK)
-        score = tl.load(scores_ptr + at, at < count, 0.0)
-        number = tl.load(ids_ptr + at, at < count, 0)
-        last = tl.maximum(last, tl.where((at < count) & (score == top), number, 0).to(tl.int64))
-    return (_key(top).to(tl.int64) << 32) + tl.max(last, 0)
-
-
-@triton.jit
 def _score_kernel(
     states_ptr,
     logits_ptr,
@@ -161,6 +149,19 @@ def _ranks(scores_ptr, ids_ptr, at, count):
 
 
 @triton.jit
+def _ends(scores_ptr, ids_ptr, count, BLOCK: tl.constexpr):
+    """The lowest and the highest rank of the candidates."""
+    low = tl.full((BLOCK,), 2**63 - 1, tl.int64)
+    high = tl.full((BLOCK,), -(2**63), tl.int64)
+    for first in range(0, count, BLOCK):
+        at = first + tl.arange(0, BLOCK)
+        _, _, rank = _ranks(scores_ptr, ids_ptr, at, count)
+        low = tl.minimum(low, tl.where(at < count, rank, low))
+        high = tl.maximum(high, tl.where(at < count, rank, high))
+    return tl.min(low, 0), tl.max(high, 0)
+
+
+@triton.jit
 def _mass_between(scores_ptr, ids_ptr, count, low, high, top, BLOCK: tl.constexpr):
     """The probability of candidates with low <= rank < high."""
     total = tl.zeros((BLOCK,), tl.int64)
@@ -183,7 +184,7 @@ def _nucleus(scores_ptr, ids_ptr, count, low, last, below, top_p, top, BLOCK: tl
     limit = ((1.0 - top_p).to(tl.float64) * total.to(tl.float64)).to(tl.int64)
     floor, high = low, last
     while low < high:
-        middle = low + (high - low + 1) // 2
+        middle = (low | high) - ((low ^ high) >> 1)  # between them, rounded up
         sum_below = below + _mass_between(scores_ptr, ids_ptr, count, floor, middle, top, BLOCK)
         fits = sum_below <= limit
         low = tl.where(fits, middle, low)
@@ -275,7 +276,8 @@ def _choose_kernel(
             lost = tl.load(dropped_ptr + b * blocks + at, at < blocks, 0.0)
             lost *= tl.where(tops > float("-inf"), tl.exp(tops - top), 0.0)
             below = tl.sum((lost * UNIT).to(tl.int64), 0)
-            last = _last_rank(scores_ptr, ids_ptr, count, top, BLOCK)
+            lowest, last = _ends(scores_ptr, ids_ptr, count, BLOCK)
+            low = tl.maximum(low, lowest)
             low = _nucleus(scores_ptr, ids_ptr, count, low, last, below, top_p, top, BLOCK)
         token = _race(scores_ptr, ids_ptr, count, low, top, state, stream, BLOCK)
     tl.store(counts_ptr + b, 0)
@@ -333,5 +335,5 @@ def sample(
     generic = ("vocab", "blocks", "stream")
     return (
         Call(_score_kernel, (blocks, batch), first, work=Work(moved), generic=generic),
-        Call(_choose_kernel, (batch,), second, work=Work(batch * blocks * 12), generic=generic),
+        Call(_choose_kernel, (batch,), second, 8, work=Work(batch * blocks * 12), generic=generic),
     )

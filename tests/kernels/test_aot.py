@@ -38,11 +38,16 @@ def test_kernels_compile_and_do_not_spill(tmp_path):
 
 def test_a_spill_needs_a_reason(monkeypatch):
     spilt = dataclasses.replace(entry.plain(call(), "sm_80"), spills=8, registers=255)
-    assert aot.bad_spills([entry.plain(call())]) == []
-    assert "spills 8 bytes on sm_80 (255 registers)" in aot.bad_spills([spilt])[0]
+    assert aot.faults([entry.plain(call(), "sm_80")]) == []
+    assert "spills 8 bytes on sm_80 (255 registers)" in aot.faults([spilt])[0]
     monkeypatch.setitem(aot.ALLOWED_SPILLS, ("_rms_norm_kernel", "sm_80"), "a test")
-    assert aot.bad_spills([spilt]) == []
+    assert aot.faults([spilt]) == []
     assert all(reason for reason in aot.ALLOWED_SPILLS.values())
+
+
+def test_shared_memory_has_an_end():
+    large = dataclasses.replace(entry.plain(call(), "sm_89"), shared=100 << 10)
+    assert "needs 102400 bytes of shared memory, sm_89 has 99 KiB" in aot.faults([large])[0]
 
 
 def test_an_entry_is_read_as_it_was_written(tmp_path):

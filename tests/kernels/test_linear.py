@@ -81,7 +81,7 @@ def test_refusals():
 def test_gemm_refusals():
     scratch, out = split.new_scratch(12), torch.empty(2, 12)
     packed, _ = weights("int8", 12, 40)
-    with pytest.raises(ValueError, match="must have 128 columns"):
+    with pytest.raises(ValueError, match="must have 64 columns"):
         gemm.gemm(torch.randn(2, 40), packed, None, out, scratch)
     with pytest.raises(ValueError, match="out is"):
         gemm.gemm(torch.randn(2, 40), torch.randn(9, 40), None, out, scratch)
