@@ -29,18 +29,19 @@ StepState* row_of(const Arg& states) {
   return states.tensor.as<StepState>();
 }
 
-Track track_of(const TrackArg& arg) {
-  return {&arg.first.cast<const OwnedPlan&>().plan, row_of(arg.second)};
+PlanTrack track_of(const TrackArg& arg) {
+  return {arg.first.cast<const OwnedPlan&>().plan, *row_of(arg.second)};
 }
 
-// A scheduler with the Python owners of its plans and rows.
+// A scheduler with its tracks, and the Python owners of their plans and rows.
 class OwnedScheduler {
  public:
   OwnedScheduler(TrackArg thinker, std::optional<TrackArg> talker, int ring_rows)
-      : thinker_(std::move(thinker)), talker_(std::move(talker)) {
-    std::optional<Track> second;
-    if (talker_) second = track_of(*talker_);
-    scheduler_.emplace(track_of(thinker_), second, ring_rows);
+      : thinker_owners_(std::move(thinker)),
+        talker_owners_(std::move(talker)),
+        thinker_(track_of(thinker_owners_)) {
+    if (talker_owners_) talker_.emplace(track_of(*talker_owners_));
+    scheduler_.emplace(thinker_, talker_ ? &*talker_ : nullptr, ring_rows);
     live().push_back(this);
   }
 
@@ -82,8 +83,10 @@ class OwnedScheduler {
   }
 
  private:
-  TrackArg thinker_;
-  std::optional<TrackArg> talker_;
+  TrackArg thinker_owners_;
+  std::optional<TrackArg> talker_owners_;
+  PlanTrack thinker_;
+  std::optional<PlanTrack> talker_;
   std::optional<Scheduler> scheduler_;
 };
 

@@ -47,6 +47,7 @@ inline void* const kParamSize = reinterpret_cast<void*>(2);
   X(cuDevicePrimaryCtxRetain, Context*, DeviceId)                                         \
   X(cuDevicePrimaryCtxRelease, DeviceId)                                                  \
   X(cuCtxSetCurrent, Context)                                                             \
+  X(cuCtxGetCurrent, Context*)                                                            \
   X(cuCtxGetStreamPriorityRange, int*, int*)                                              \
   X(cuModuleLoadData, Module*, const void*)                                               \
   X(cuModuleUnload, Module)                                                               \

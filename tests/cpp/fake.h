@@ -66,10 +66,10 @@ std::string message_of(Call call) {
 
 #define EXPECT_TELLS(text, statement)                                                 \
   do {                                                                                \
-    const std::string told = omni::test::message_of([&] { statement; });              \
-    if (told.find(text) == told.npos) {                                               \
+    const std::string message = omni::test::message_of([&] { statement; });           \
+    if (message.find(text) == message.npos) {                                         \
       std::fprintf(stderr, "%s:%d: \"%s\" from %s, not \"%s\"\n", __FILE__, __LINE__, \
-                   told.c_str(), #statement, text);                                   \
+                   message.c_str(), #statement, text);                                \
       std::_Exit(1);                                                                  \
     }                                                                                 \
   } while (false)

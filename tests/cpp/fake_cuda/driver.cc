@@ -118,6 +118,11 @@ Result cuCtxSetCurrent(Context context) {
   return machine().broken;
 }
 
+Result cuCtxGetCurrent(Context* context) {
+  *context = has_context ? reinterpret_cast<Context>(&machine()) : nullptr;
+  return kSuccess;
+}
+
 Result cuCtxGetStreamPriorityRange(int* least, int* greatest) {
   *least = 0;
   *greatest = -5;
@@ -209,6 +214,7 @@ Result cuMemAlloc(Address* address, size_t bytes) {
 }
 
 Result cuMemFree(Address address) {
+  if (!has_context) return kInvalidContext;
   std::lock_guard lock(machine().mutex);
   const auto found = machine().allocations.find(address);
   if (found == machine().allocations.end()) return kInvalidValue;
