@@ -160,7 +160,7 @@ void speaks(const char* where = nullptr, int result = 0, int after = 0, const ch
 int main() {
   fake_library();
   speaks();
-  speaks("noise", 700, 0, "cuStreamSynchronize: CUDA_ERROR_ILLEGAL_ADDRESS");
+  speaks("noise", 700, 0, "CUDA_ERROR_ILLEGAL_ADDRESS");
   speaks("evaluate", 719, 2, "CUDA_ERROR_LAUNCH_FAILED");
   speaks("vocode", 214, 0, "CUDA_ERROR_ECC_UNCORRECTABLE");
   speaks();
