@@ -1,5 +1,6 @@
 #include <pybind11/stl.h>
 
+#include <map>
 #include <stdexcept>
 #include <tuple>
 #include <vector>
@@ -13,13 +14,29 @@ namespace py = pybind11;
 
 using GridArg = std::tuple<unsigned, unsigned, unsigned>;
 
+// The letter of Arguments for a type in Triton's words.
+char letter_of(const std::string& type) {
+  static const std::map<std::string, char> letters = {
+      {"i64", 'l'}, {"u64", 'l'}, {"i32", 'i'}, {"u32", 'i'}, {"fp32", 'f'}, {"i16", 'h'},
+      {"u16", 'h'}, {"i8", 'b'},  {"u8", 'b'},  {"i1", 'b'},  {"u1", 'b'},
+  };
+  if (!type.empty() && type.front() == '*') return 'P';
+  const auto found = letters.find(type);
+  if (found == letters.end())
+    throw std::invalid_argument("Kernel: an argument of type '" + type +
+                                "'; use pointers, integers or fp32");
+  return found->second;
+}
+
 // Device, image and metadata, as compilers write them.
 std::unique_ptr<cuda::Kernel> make_kernel(const cuda::Device& device, const py::bytes& image,
                                           std::string name, int warps, int shared,
-                                          std::string args) {
+                                          const std::vector<std::string>& args) {
   const std::string bytes = image;
-  return std::make_unique<cuda::Kernel>(
-      device, bytes.c_str(), cuda::KernelInfo{std::move(name), warps, shared, std::move(args)});
+  std::string letters;
+  for (const std::string& type : args) letters += letter_of(type);
+  return std::make_unique<cuda::Kernel>(device, bytes.c_str(),
+                                        cuda::KernelInfo{std::move(name), warps, shared, letters});
 }
 
 // Numbers as they are; None is a null address; whatever has data_ptr() is its address.
@@ -80,8 +97,7 @@ void register_cuda_plan(py::module_& m) {
   py::class_<cuda::Kernel>(m, "Kernel")
       .def(py::init(&make_kernel), arg("device"), arg("image"), arg("name"), py::kw_only(),
            arg("warps"), arg("shared"), arg("args"), py::keep_alive<1, 2>(),
-           "image: a cubin. args: a letter per argument: P address, l int64, i int32, f float32, "
-           "h 16 bits, b 8 bits")
+           "image: a cubin. args: the type of each argument in Triton's words, such as *bf16, i32")
       .def_property_readonly("name", [](const cuda::Kernel& kernel) { return kernel.info().name; });
   m.def("launch", &launch, arg("kernel"), arg("grid"), arg("args"), arg("stream"),
         "Starts a kernel; args: numbers, None, or tensors by their data_ptr()");
