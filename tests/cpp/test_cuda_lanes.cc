@@ -1,5 +1,6 @@
 // Thinker and talker on streams: what is launched when, random delays, run-ahead, failures.
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <random>
 #include <string>
@@ -15,6 +16,12 @@ namespace {
 
 const auto kForever = Clock::time_point::max();
 constexpr int kThinkerStream = 0, kTalkerStream = 1;
+
+int kernels_run(const std::string& name) {
+  int count = 0;
+  for (const FakeEntry& entry : fake_log()) count += entry.kernel == name;
+  return count;
+}
 
 void speaks(int text_length, int code_length) {
   DeviceModels models({{text_length, code_length}});
@@ -41,9 +48,25 @@ void runs_ahead() {
   go = true;
   EXPECT(read_all(*session).tokens.size() == 40);
   EXPECT(session->join(kForever));
-  int passes = 0;
-  for (const FakeEntry& entry : fake_log()) passes += entry.work == FakeWork::kernel;
+  const int passes = kernels_run("think");
   EXPECT(passes >= 39 && passes <= 39 + kAhead - 1);  // some followed the last id, and were dropped
+}
+
+// One launch serves several sessions.
+void sessions_share_steps() {
+  FAKE(fakeCudaReset)();
+  std::atomic<bool> go{false};  // all are there
+  DeviceModels models(std::vector<Script>(kWidth, {30, 9}), [&](At at, int, int) {
+    while (at == At::prefill && !go) std::this_thread::yield();
+  });
+  Scheduler scheduler(models.thinker(), nullptr, kRing);
+  std::vector<std::unique_ptr<Session>> sessions;
+  for (int slot = 0; slot < kWidth; ++slot)
+    sessions.push_back(scheduler.submit(models.params(slot, false)));
+  go = true;
+  for (int slot = 0; slot < kWidth; ++slot)
+    expect_complete(models, slot, *sessions[slot], read_all(*sessions[slot]), 30, 0);
+  EXPECT(kernels_run("think") < kWidth * 29 / 2);
 }
 
 void no_pass_goes_beyond_the_limit() {
@@ -55,12 +78,7 @@ void no_pass_goes_beyond_the_limit() {
   params.talker_max_codes = 20;
   const auto session = scheduler.submit(std::move(params));
   expect_complete(models, 0, *session, read_all(*session), 7, 19);
-  int passes = 0, steps = 0;
-  for (const FakeEntry& entry : fake_log()) {
-    passes += entry.kernel == std::string("think");
-    steps += entry.kernel == std::string("talk");
-  }
-  EXPECT(passes == 6 && steps == 20);
+  EXPECT(kernels_run("think") == 6 && kernels_run("talk") == 20);
 }
 
 // Every step ends with a record; a talker step waits, on its stream, for the record after the pass
@@ -170,6 +188,7 @@ int main() {
   for (const auto& [text, codes] : {std::pair{1, 9}, {2, 9}, {5, 9}, {20, 9}, {9, 9}, {40, 80}})
     speaks(text, codes);
   runs_ahead();
+  sessions_share_steps();
   no_pass_goes_beyond_the_limit();
   launches_waits_and_records_are_in_order();
   fails("think", 700, 5, "CUDA_ERROR_ILLEGAL_ADDRESS");
