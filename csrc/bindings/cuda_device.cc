@@ -20,8 +20,7 @@ cuda::Priority priority_of(const std::string& word) {
 }
 
 std::unique_ptr<cuda::Stream> make_stream(const cuda::Device& device, const std::string& priority) {
-  device.use();
-  return std::make_unique<cuda::Stream>(priority_of(priority));
+  return std::make_unique<cuda::Stream>(device, priority_of(priority));
 }
 
 }  // namespace

@@ -69,6 +69,7 @@ void launch(const py::object& kernel, const GridArg& grid_arg, const py::tuple& 
     recorded->owners.append(py::make_tuple(kernel, args));
   }
   py::gil_scoped_release release;
+  loaded.device().use();
   cuda::launch(loaded, grid, packed.data(), packed.size(), stream);
 }
 
@@ -111,10 +112,6 @@ void register_cuda_plan(py::module_& m) {
           [](OwnedLaunchPlan& plan) { return std::make_unique<RecordingContext>(plan); },
           py::keep_alive<0, 1>())
       .def_static("is_recording", [] { return recorded != nullptr; })
-      .def(
-          "run",
-          [](const OwnedLaunchPlan& plan, const cuda::Stream& stream) { plan.plan.run(stream); },
-          arg("stream"), py::call_guard<py::gil_scoped_release>())
       .def("__len__", [](const OwnedLaunchPlan& plan) { return plan.plan.size(); })
       .def_property_readonly("name", [](const OwnedLaunchPlan& plan) { return plan.plan.name(); })
       .def_property_readonly("calls",

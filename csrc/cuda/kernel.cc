@@ -28,7 +28,8 @@ size_t size_of(char letter) {
 
 }  // namespace
 
-Kernel::Kernel(const Device& device, const void* image, KernelInfo info) : info_(std::move(info)) {
+Kernel::Kernel(const Device& device, const void* image, KernelInfo info)
+    : device_(device), info_(std::move(info)) {
   device.use();
   Module module = nullptr;
   driver().cuModuleLoadData(&module, image);

@@ -27,14 +27,16 @@ struct Grid {
 class Kernel {
  public:
   // image: a cubin or PTX. Throws Error if the device cannot load it, or EngineError if the kernel
-  // needs more shared memory than the device has.
+  // needs more shared memory than the device has. The device must outlive it.
   Kernel(const Device& device, const void* image, KernelInfo info);
 
+  const Device& device() const { return device_; }
   const KernelInfo& info() const { return info_; }
   Function function() const { return function_; }
   unsigned threads() const;  // of a block
 
  private:
+  const Device& device_;
   KernelInfo info_;
   Handle<Module, &Driver::cuModuleUnload> module_;
   Function function_ = nullptr;

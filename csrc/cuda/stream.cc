@@ -15,7 +15,8 @@ void Event::record(const Stream& stream) { driver().cuEventRecord(get(), stream.
 void Event::wait() const { driver().cuEventSynchronize(get()); }
 
 // Smaller numbers go first; devices differ in how many there are.
-Stream::Stream(Priority priority) {
+Stream::Stream(const Device& device, Priority priority) : device_(&device) {
+  device.use();
   int least = 0, greatest = 0;
   driver().cuCtxGetStreamPriorityRange(&least, &greatest);
   const int number = priority == Priority::low    ? least
@@ -28,6 +29,9 @@ Stream::Stream(Priority priority) {
 
 void Stream::wait(const Event& event) const { driver().cuStreamWaitEvent(get(), event.get(), 0); }
 
-void Stream::synchronize() const { driver().cuStreamSynchronize(get()); }
+void Stream::synchronize() const {
+  device_->use();
+  driver().cuStreamSynchronize(get());
+}
 
 }  // namespace omni::cuda

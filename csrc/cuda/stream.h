@@ -1,6 +1,7 @@
 // Streams, and the events that order them.
 #pragma once
 
+#include "cuda/device.h"
 #include "cuda/handle.h"
 
 namespace omni::cuda {
@@ -24,13 +25,15 @@ enum class Priority { low, middle, high };
 
 class Stream {
  public:
-  explicit Stream(Priority priority);
+  // The device must outlive it.
+  Stream(const Device& device, Priority priority);
   // What comes next on this stream waits for the event; one that was never recorded is over.
   void wait(const Event& event) const;
-  void synchronize() const;
+  void synchronize() const;  // on any thread
   StreamHandle get() const { return handle_.get(); }
 
  private:
+  const Device* device_;
   Handle<StreamHandle, &Driver::cuStreamDestroy> handle_;
 };
 

@@ -24,7 +24,6 @@ StreamTrack::StreamTrack(const Device& device, const Stream& stream,
 // The stream may still read and write the pinned memory.
 StreamTrack::~StreamTrack() {
   try {
-    device_.use();
     stream_.synchronize();
   } catch (const Error&) {
     // Then nothing runs any more.

@@ -45,7 +45,7 @@ class DeviceModels : public Models {
     Decoder(const DeviceModels& models, const char* name, cuda::Priority priority, int ahead,
             const cuda::StreamTrack* upstream)
         : kernel(fake_kernel(models.device_, name, "PPi")),
-          stream(priority),
+          stream(models.device_, priority),
           batch(kWidth * sizeof(StepState)),
           rest(models.slots() * sizeof(StepState)),
           blank(sizeof(StepState)),

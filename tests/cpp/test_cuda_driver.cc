@@ -100,7 +100,7 @@ void runs_plans_and_graphs() {
   device.use();
   FAKE(fakeCudaKernel)("fill", fill, nullptr);
   const Kernel kernel = fake_kernel(device, "fill", "Pbhifl", 2, 60000);
-  const Stream stream(Priority::high);
+  const Stream stream(device, Priority::high);
   const DeviceMemory memory(6 * sizeof(int64_t));
   LaunchPlan plan("fills");
   plan.append(kernel, {3, 2}, packed(memory.address(), 1));
@@ -121,7 +121,7 @@ void a_failed_capture_leaves_the_stream_usable() {
   const Device device(0);
   device.use();
   const Kernel kernel = fake_kernel(device, "fill", "Pbhifl", 2, 60000);
-  const Stream stream(Priority::low);
+  const Stream stream(device, Priority::low);
   LaunchPlan plan("fills");
   plan.append(kernel, {1}, packed(0, 1));
   FAKE(fakeCudaFail)("cuLaunchKernel", 719, 0);
@@ -137,7 +137,7 @@ void a_failing_kernel_breaks_the_device() {
   device.use();
   const Kernel kernel = fake_kernel(device, "fill", "Pbhifl", 2, 60000);
   const DeviceMemory memory(sizeof(int64_t));
-  const Stream stream(Priority::low);
+  const Stream stream(device, Priority::low);
   FAKE(fakeCudaFail)("fill", 700, 0);
   const auto arguments = packed(memory.address(), 1);
   launch(kernel, {1}, arguments.data(), arguments.size(), stream);

@@ -64,7 +64,7 @@ int vocode(const FakeLaunch* launch, void*) {
 class DeviceSound {
  public:
   explicit DeviceSound(const cuda::Device& device)
-      : stream_(cuda::Priority::low),
+      : stream_(device, cuda::Priority::low),
         memory_(sizeof(Device)),
         host_(1),
         kernels_{fake_kernel(device, "noise", "P"), fake_kernel(device, "evaluate", "P"),
