@@ -45,9 +45,9 @@ def find_gpu(ordinal: int = 0) -> Gpu:
     library = Environment.read().libcuda
     if library is not None:
         _core.cuda.set_library(library)
-    version = _core.cuda.driver_version()
     device = _core.cuda.Device(ordinal)
     free, total = device.memory
+    version = _core.cuda.driver_version()
     return Gpu(device.name, device.capability, free, total, (version // 1000, version % 1000 // 10))
 
 
