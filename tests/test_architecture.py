@@ -85,7 +85,8 @@ CPP_LAYERS = {
     "base": {"base"},
     "cpu": {"base", "cpu"},
     "runtime": {"base", "runtime"},
-    "bindings": {"base", "cpu", "runtime", "bindings"},
+    "cuda": {"base", "runtime", "cuda"},
+    "bindings": {"base", "cpu", "runtime", "cuda", "bindings"},
 }
 
 

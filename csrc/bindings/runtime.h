@@ -12,5 +12,6 @@ void register_kv_cache(pybind11::module_& m);
 void register_session(pybind11::module_& m);
 void register_wave(pybind11::module_& m);
 void register_scheduler(pybind11::module_& m);
+void register_cuda(pybind11::module_& m);
 
 }  // namespace omni::bindings

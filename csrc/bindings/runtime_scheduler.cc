@@ -13,6 +13,7 @@
 #include "bindings/prefill_job.h"
 #include "bindings/runtime.h"
 #include "bindings/wave_job.h"
+#include "cuda/stream_track.h"
 #include "runtime/error.h"
 #include "runtime/scheduler.h"
 
@@ -29,18 +30,29 @@ StepState* row_of(const Arg& states) {
   return states.tensor.as<StepState>();
 }
 
-Track track_of(const TrackArg& arg) {
-  return {&arg.first.cast<const OwnedPlan&>().plan, row_of(arg.second)};
-}
+// A decoder's track with its owner: a device's, or one of the host, made of a plan and a row.
+class OwnedTrack {
+ public:
+  explicit OwnedTrack(py::object given) : owner_(std::move(given)) {
+    if (py::isinstance<cuda::StreamTrack>(owner_)) return;
+    const auto [plan, row] = owner_.cast<TrackArg>();
+    host_.emplace(plan.cast<const OwnedPlan&>().plan, *row_of(row));
+  }
 
-// A scheduler with the Python owners of its plans and rows.
+  Track& get() { return host_ ? *host_ : static_cast<Track&>(owner_.cast<cuda::StreamTrack&>()); }
+
+ private:
+  py::object owner_;
+  std::optional<PlanTrack> host_;
+};
+
+// A scheduler with its tracks.
 class OwnedScheduler {
  public:
-  OwnedScheduler(TrackArg thinker, std::optional<TrackArg> talker, int ring_rows)
-      : thinker_(std::move(thinker)), talker_(std::move(talker)) {
-    std::optional<Track> second;
-    if (talker_) second = track_of(*talker_);
-    scheduler_.emplace(track_of(thinker_), second, ring_rows);
+  OwnedScheduler(py::object thinker, std::optional<py::object> talker, int ring_rows)
+      : thinker_(std::move(thinker)) {
+    if (talker) talker_.emplace(std::move(*talker));
+    scheduler_.emplace(thinker_.get(), talker_ ? &talker_->get() : nullptr, ring_rows);
     live().push_back(this);
   }
 
@@ -82,8 +94,8 @@ class OwnedScheduler {
   }
 
  private:
-  TrackArg thinker_;
-  std::optional<TrackArg> talker_;
+  OwnedTrack thinker_;
+  std::optional<OwnedTrack> talker_;
   std::optional<Scheduler> scheduler_;
 };
 
@@ -126,7 +138,7 @@ void shutdown_all() {
 void register_scheduler(py::module_& m) {
   using py::arg;
   py::class_<OwnedScheduler>(m, "Scheduler")
-      .def(py::init<TrackArg, std::optional<TrackArg>, int>(), arg("thinker"), arg("talker"),
+      .def(py::init<py::object, std::optional<py::object>, int>(), arg("thinker"), arg("talker"),
            arg("ring_rows"))
       .def("submit", &submit, py::kw_only(), arg("prefill"), arg("thinker_state"),
            arg("talker_state"), arg("thinker_max_tokens"), arg("thinker_stop_ids"),

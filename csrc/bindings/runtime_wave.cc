@@ -11,6 +11,7 @@
 #include "bindings/launch.h"
 #include "bindings/runtime.h"
 #include "bindings/wave_job.h"
+#include "cuda/graph_replay.h"
 #include "runtime/wave_stream.h"
 
 namespace omni::bindings {
@@ -30,7 +31,12 @@ struct OwnedVocoder {
   py::tuple owners;
 };
 
-const Plan* plan_of(const py::object& plan) { return &plan.cast<const OwnedPlan&>().plan; }
+// A plan of the host, or what replays one on a device.
+const Replay* replay_of(const py::object& given) {
+  if (py::isinstance<cuda::GraphReplay>(given)) return &given.cast<const cuda::GraphReplay&>();
+  if (py::isinstance<cuda::FlowReplay>(given)) return &given.cast<const cuda::FlowReplay&>();
+  return &given.cast<const OwnedPlan&>().plan;
+}
 
 OwnedFlow make_flow(py::object noise, py::object evaluate, const Arg& state, const Arg& y,
                     const Arg& velocity, int rows, int block, int repeats) {
@@ -41,8 +47,8 @@ OwnedFlow make_flow(py::object noise, py::object evaluate, const Arg& state, con
   check.require((rows == 1 || rows == 2) && check["R"] >= rows * check["frames"],
                 "velocity needs 1 or 2 rows for every frame of y");
   const auto frames = static_cast<int>(check["frames"]), mel = static_cast<int>(check["mel"]);
-  return {{plan_of(noise), plan_of(evaluate), state.tensor.as<FlowState>(), y.tensor.as<float>(),
-           velocity.tensor.as<float>(), rows},
+  return {{replay_of(noise), replay_of(evaluate), state.tensor.as<FlowState>(),
+           y.tensor.as<float>(), velocity.tensor.as<float>(), rows},
           {block, repeats, mel, frames},
           py::make_tuple(noise, evaluate, state.owner, y.owner, velocity.owner)};
 }
@@ -59,7 +65,7 @@ OwnedVocoder make_vocoder(py::object plan, const Arg& spans, const Arg& mel, con
   const auto [one, left, right] = levels.front();
   check.require(check["..."] >= std::get<0>(levels.back()) * (frames - left - right),
                 "samples must hold what becomes of mel less its context");
-  VocoderTrack track{plan_of(plan),
+  VocoderTrack track{replay_of(plan),
                      spans.tensor.as<int32_t>(),
                      mel.tensor.as<float>(),
                      samples.tensor.as<float>(),
@@ -99,8 +105,8 @@ using Factors = std::array<float, kStages>;
 WaveHandle make_stream(const py::object& flow, const py::object& vocoder,
                        const std::tuple<int, int, int, double>& schedule,
                        const std::vector<std::tuple<Factors, bool, Factors>>& evaluations,
-                       float guidance, uint64_t seed, const Arg& table, const Arg& cache,
-                       const Arg& voice, const Maybe& noise) {
+                       float guidance, uint64_t seed, const AnyArg& table, const AnyArg& cache,
+                       const AnyArg& voice, const Maybe& noise) {
   const auto& owned = flow.cast<const OwnedFlow&>();
   Check check("WaveStream");
   check("table", table.tensor, "E T C", {DType::f32});

@@ -21,6 +21,9 @@ struct Arg {
 
 using Maybe = std::optional<Arg>;
 
+// One on any device, for whoever only passes its address on.
+struct AnyArg : Arg {};
+
 inline Tensor view(const Maybe& arg) { return arg ? arg->tensor : Tensor{}; }
 
 inline DType dtype_of(const dlpack::DataType& type) {
@@ -49,8 +52,8 @@ inline bool is_dense(const dlpack::View& view) {
   return true;
 }
 
-inline Tensor tensor_of(const dlpack::View& view) {
-  if (view.device.type != dlpack::kCpu)
+inline Tensor tensor_of(const dlpack::View& view, bool any_device) {
+  if (!any_device && view.device.type != dlpack::kCpu)
     throw std::invalid_argument("tensor on DLPack device type " + std::to_string(view.device.type) +
                                 ": move it to the CPU");
   if (view.ndim > kMaxDims)
@@ -69,21 +72,28 @@ inline Tensor tensor_of(const dlpack::View& view) {
 
 namespace pybind11::detail {
 
+inline bool load_tensor(handle source, omni::bindings::Arg& value, bool any_device) {
+  if (!hasattr(source, "__dlpack__")) return false;
+  // The capsule frees its own description when it goes; `owner` keeps the memory.
+  object capsule = source.attr("__dlpack__")();
+  auto* managed =
+      static_cast<omni::dlpack::Managed*>(PyCapsule_GetPointer(capsule.ptr(), "dltensor"));
+  if (managed == nullptr) throw error_already_set();
+  value.tensor = omni::bindings::tensor_of(managed->view, any_device);
+  value.owner = reinterpret_borrow<object>(source);
+  return true;
+}
+
 template <>
 struct type_caster<omni::bindings::Arg> {
   PYBIND11_TYPE_CASTER(omni::bindings::Arg, const_name("torch.Tensor"));
+  bool load(handle source, bool) { return load_tensor(source, value, false); }
+};
 
-  bool load(handle source, bool) {
-    if (!hasattr(source, "__dlpack__")) return false;
-    // The capsule frees its own description when it goes; `owner` keeps the memory.
-    object capsule = source.attr("__dlpack__")();
-    auto* managed =
-        static_cast<omni::dlpack::Managed*>(PyCapsule_GetPointer(capsule.ptr(), "dltensor"));
-    if (managed == nullptr) throw error_already_set();
-    value.tensor = omni::bindings::tensor_of(managed->view);
-    value.owner = reinterpret_borrow<object>(source);
-    return true;
-  }
+template <>
+struct type_caster<omni::bindings::AnyArg> {
+  PYBIND11_TYPE_CASTER(omni::bindings::AnyArg, const_name("torch.Tensor"));
+  bool load(handle source, bool) { return load_tensor(source, value, true); }
 };
 
 }  // namespace pybind11::detail

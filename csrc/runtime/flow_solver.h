@@ -15,8 +15,8 @@ namespace omni {
 
 // Recorded plans and the memory they work on, shared by all sessions of the lane.
 struct FlowTrack {
-  const Plan* noise;     // state -> y, which depends on the seed and the frames' numbers only
-  const Plan* evaluate;  // state, y -> velocity
+  const Replay* noise;     // state -> y, which depends on the seed and the frames' numbers only
+  const Replay* evaluate;  // state, y -> velocity
   FlowState* state;
   float* y;               // [capacity, mel]
   const float* velocity;  // [capacity * rows, mel]: frame by frame, conditional row first

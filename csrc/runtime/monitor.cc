@@ -28,11 +28,9 @@ void Monitor::retire(SessionState& session, std::optional<Jobs> jobs) {
   left_.notify_all();
 }
 
-std::vector<Lane*> Monitor::idle_lanes(const SessionState& session) const {
-  std::vector<Lane*> idle;
+void Monitor::add_idle_lanes(const SessionState& session, std::vector<Lane*>& idle) const {
   std::copy_if(lanes.begin(), lanes.end(), std::back_inserter(idle),
                [&](const Lane* lane) { return lane->awaits(session); });
-  return idle;
 }
 
 void Monitor::settle(SessionState& session) {
@@ -44,7 +42,9 @@ void Monitor::settle(SessionState& session) {
 
 void Monitor::room_made(const SessionState& session) {
   std::lock_guard lock(mutex);  // until the end: else the lanes may be gone
-  for (Lane* lane : idle_lanes(session)) lane->wake();
+  std::vector<Lane*> idle;
+  add_idle_lanes(session, idle);
+  for (Lane* lane : idle) lane->wake();
 }
 
 bool Monitor::join(const SessionState& session, Clock::time_point deadline) {

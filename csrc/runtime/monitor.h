@@ -25,6 +25,7 @@ class Monitor {
   std::vector<std::shared_ptr<SessionState>> sessions;  // in order of submission
   std::vector<Lane*> lanes;
   bool stopping = false;
+  size_t places = kLanes;  // for events, that a session needs for a step: one per step under way
 
   // With the lock held: tells the reader if the reply is over, and forgets it when no lane works on
   // it. What it returns then must go to retire() after unlocking.
@@ -33,7 +34,7 @@ class Monitor {
   // it that no lane is left with the last reference to something, such as the scheduler itself.
   void retire(SessionState& session, std::optional<Jobs> jobs);
   // With the lock held: the idle lanes that can do a step of this session now. To be woken.
-  std::vector<Lane*> idle_lanes(const SessionState& session) const;
+  void add_idle_lanes(const SessionState& session, std::vector<Lane*>& idle) const;
 
   void settle(SessionState& session);
   void room_made(const SessionState& session);

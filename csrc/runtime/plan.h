@@ -11,9 +11,16 @@
 
 namespace omni {
 
+// A step that runs again and again, on whatever device.
+class Replay {
+ public:
+  virtual ~Replay() = default;
+  virtual void run(Team& team) const = 0;
+};
+
 // Each call is a kernel and a copy of its argument block. The blocks hold addresses, so whoever
 // records keeps the buffers alive and in place for as long as the plan may run.
-class Plan {
+class Plan : public Replay {
  public:
   // Makes `plan` the one that this thread records into, until destroyed. Recordings do not nest.
   class Recording {
@@ -39,7 +46,7 @@ class Plan {
   }
 
   // Runs every call in order; each kernel may use the team. No lock, no allocation.
-  void run(Team& team) const;
+  void run(Team& team) const override;
 
   const std::string& name() const { return name_; }
   size_t size() const { return calls_.size(); }

@@ -1,5 +1,6 @@
 #include "runtime/scheduler.h"
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -16,8 +17,8 @@ void require(bool ok, const char* field, int value, const char* fix) {
 
 }  // namespace
 
-Scheduler::Scheduler(Track thinker, std::optional<Track> talker, int ring_rows)
-    : speaks_(talker.has_value()), monitor_(std::make_shared<Monitor>()) {
+Scheduler::Scheduler(Track& thinker, Track* talker, int ring_rows)
+    : speaks_(talker != nullptr), monitor_(std::make_shared<Monitor>()) {
   require(ring_rows >= 1, "ring_rows", ring_rows, "use 1 or more");
   std::vector<std::unique_ptr<Stage>> stages;
   stages.push_back(std::make_unique<ThinkerStage>(thinker, ring_rows));
@@ -27,6 +28,9 @@ Scheduler::Scheduler(Track thinker, std::optional<Track> talker, int ring_rows)
   }
   try {
     std::lock_guard lock(monitor_->mutex);
+    size_t steps = 0;
+    for (const auto& stage : stages) steps += stage->ahead();
+    monitor_->places = std::max(steps, kLanes);
     for (auto& stage : stages) {
       lanes_.push_back(std::make_unique<Lane>(*monitor_, std::move(stage)));
       monitor_->lanes.push_back(lanes_.back().get());
@@ -46,7 +50,9 @@ std::unique_ptr<Session> Scheduler::submit(SessionParams params) {
   if (monitor_->stopping) throw EngineError("the scheduler is closed");
   state = std::make_shared<SessionState>(++submitted_, std::move(params));
   monitor_->sessions.push_back(state);
-  for (Lane* lane : monitor_->idle_lanes(*state)) lane->wake();
+  std::vector<Lane*> idle;
+  monitor_->add_idle_lanes(*state, idle);
+  for (Lane* lane : idle) lane->wake();
   return std::make_unique<Session>(monitor_, state);
 }
 
@@ -80,8 +86,10 @@ std::vector<LaneStats> Scheduler::stats() const {
 void Scheduler::check(const SessionParams& params) const {
   require(params.thinker_max_tokens >= 1, "thinker_max_tokens", params.thinker_max_tokens,
           "use 1 or more");
-  require(params.event_capacity >= static_cast<int>(kLanes), "event_capacity",
-          params.event_capacity, "use 3 or more, a place for each lane");
+  const std::string fix =
+      "use " + std::to_string(monitor_->places) + " or more, a place for each step under way";
+  require(params.event_capacity >= static_cast<int>(monitor_->places), "event_capacity",
+          params.event_capacity, fix.c_str());
   if (!params.prefill) throw std::invalid_argument("prefill: every session needs one");
   if (!params.speaks) {
     if (params.wave) throw std::invalid_argument("wave: needs speaks=True");

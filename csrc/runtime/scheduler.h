@@ -4,7 +4,6 @@
 #include <array>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "runtime/lane.h"
@@ -13,9 +12,9 @@ namespace omni {
 
 class Scheduler {
  public:
-  // The tracks' plans and rows must outlive the scheduler. Without a talker there is no speech and
-  // only the thinker's lane. ring_rows: rows of the text ring of each slot.
-  Scheduler(Track thinker, std::optional<Track> talker, int ring_rows);
+  // The tracks must outlive the scheduler. Without a talker there is no speech and only the
+  // thinker's lane. ring_rows: rows of the text ring of each slot.
+  Scheduler(Track& thinker, Track* talker, int ring_rows);
   ~Scheduler();
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;

@@ -90,7 +90,7 @@ Session::~Session() { cancel(); }
 std::optional<Event> Session::next(Clock::time_point deadline) {
   std::optional<Event> event = state_->events.pop(deadline);
   if (event) {
-    if (state_->events.room() <= kLanes) monitor_->room_made(*state_);
+    if (state_->events.room() <= monitor_->places) monitor_->room_made(*state_);
     return event;
   }
   if (!state_->events.closed()) return std::nullopt;

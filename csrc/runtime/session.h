@@ -53,6 +53,11 @@ struct SessionState {
   SessionParams params;
   StepState thinker{};
   StepState talker{};
+  bool reading = false;        // a piece of the prompt is under way
+  int thinker_begun = 0;       // passes
+  int talker_begun = 0;        // steps
+  int talker_finished = 0;     // of them; those after the last code too
+  std::vector<uint64_t> rows;  // text rows under way or written: the thinker's step of each
   Channel<Event> events;
   std::vector<int> tokens;
   std::vector<int> codes;  // never reallocated: the wave lane reads a prefix while it grows
@@ -61,7 +66,7 @@ struct SessionState {
   bool wave_done;
   std::exception_ptr error;
   bool ended = false;  // the reader was told; no further step begins
-  int working = 0;     // lanes in a step of this session, and whoever destroys its jobs
+  int working = 0;     // steps under way, and whoever destroys its jobs
   SessionStats stats;
 };
 

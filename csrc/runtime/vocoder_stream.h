@@ -20,7 +20,7 @@ struct VocoderLevel {
 
 // A recorded plan and the memory it works on, shared by all sessions of the lane.
 struct VocoderTrack {
-  const Plan* plan;
+  const Replay* plan;
   int32_t* spans;  // [2 * levels, 2]: first row and rows, as read and as written
   float* mel;      // [capacity, channels]
   const float* samples;

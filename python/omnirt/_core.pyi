@@ -337,13 +337,13 @@ class FlowTrack:
 
     noise: state -> y. evaluate: state, y -> velocity. state: int32 [16]; y: float32 [F, mel], F the
     longest window; velocity: [F * rows, mel], rows of guidance. block: frames; repeats: frames a
-    code. See ``omnirt.ops.window``.
+    code. See ``omnirt.ops.window``. With a GPU the tensors are the host's of replays.
     """
 
     def __init__(
         self,
-        noise: Plan,
-        evaluate: Plan,
+        noise: Plan | cuda.Replay | cuda.FlowReplay,
+        evaluate: Plan | cuda.FlowReplay,
         state: Tensor,
         y: Tensor,
         velocity: Tensor,
@@ -413,12 +413,15 @@ class WaveStream:
 class Scheduler:
     """Lanes for thinker, talker and wave.
 
-    A track is a plan and the int32 [1, 16] state that it was recorded on. Without a talker there is
-    one lane. ring_rows: rows of the text ring.
+    A track is a plan and the int32 [1, 16] state that it was recorded on, or a GPU's. Without a
+    talker there is one lane. ring_rows: rows of the text ring.
     """
 
     def __init__(
-        self, thinker: tuple[Plan, Tensor], talker: tuple[Plan, Tensor] | None, ring_rows: int
+        self,
+        thinker: tuple[Plan, Tensor] | cuda.Track,
+        talker: tuple[Plan, Tensor] | cuda.Track | None,
+        ring_rows: int,
     ) -> None: ...
     def submit(
         self,
@@ -448,3 +451,129 @@ class Scheduler:
 
     def stats(self) -> dict[str, LaneStats]:
         """By lane. Empty after ``shutdown``."""
+
+class cuda:
+    """NVIDIA's driver, and the runtime on its streams (csrc/bindings/cuda_*.cc): a submodule.
+
+    Device memory is whatever has ``data_ptr()`` and ``nbytes``. Errors of the driver are
+    ``EngineError``s that name the call and the error.
+    """
+
+    @staticmethod
+    def set_library(path: str) -> None:
+        """Where the driver is, in place of what the loader finds; before it is first used."""
+
+    @staticmethod
+    def driver_version() -> int:
+        """1000 * major + 10 * minor of the CUDA version that the driver supports."""
+
+    @staticmethod
+    def device_count() -> int: ...
+    @staticmethod
+    def launch(
+        kernel: cuda.Kernel,
+        grid: tuple[int, int, int],
+        args: tuple[Tensor | int | float | None, ...],
+        stream: cuda.Stream,
+    ) -> None:
+        """Start a kernel, and append it to the plan that this thread records, if any."""
+
+    class Device:
+        """A GPU. Uses its primary context, as torch does."""
+
+        def __init__(self, ordinal: int) -> None: ...
+        @property
+        def name(self) -> str: ...
+        @property
+        def capability(self) -> tuple[int, int]: ...
+        @property
+        def memory(self) -> tuple[int, int]:
+            """(free, total) bytes."""
+
+    class Stream:
+        """priority: "low", "middle" or "high"."""
+
+        def __init__(self, device: cuda.Device, priority: str) -> None: ...
+        @property
+        def handle(self) -> int:
+            """For ``torch.cuda.ExternalStream``."""
+
+        def synchronize(self) -> None: ...
+
+    class Kernel:
+        """A compiled kernel. args: the types of what is passed, in Triton's words ("*bf16")."""
+
+        def __init__(
+            self,
+            device: cuda.Device,
+            image: bytes,
+            name: str,
+            *,
+            warps: int,
+            shared: int,
+            args: list[str],
+        ) -> None: ...
+        @property
+        def name(self) -> str: ...
+
+    class Plan:
+        """Launches that were recorded once. Keeps their kernels and tensors."""
+
+        def __init__(self, name: str) -> None: ...
+        @property
+        def name(self) -> str: ...
+        @property
+        def calls(self) -> list[str]: ...
+        def __len__(self) -> int: ...
+        def recording(self) -> AbstractContextManager[None]: ...
+        @staticmethod
+        def is_recording() -> bool: ...
+
+    class Track:
+        """A decoder on a stream: CUDA graphs of its step, started before the last one is done.
+
+        plans: (rows, Plan) by ascending rows, each recorded on the first rows of ``batch``. batch,
+        slots, blank: int32 device tensors of states, [rows, 16], [slots, 16] and [1, 16]; a state
+        rests in the row of its slot; blank is of a slot that is nobody's. ahead: steps under way.
+        upstream: the track that writes the ring which this one reads.
+        """
+
+        def __init__(
+            self,
+            *,
+            device: cuda.Device,
+            stream: cuda.Stream,
+            plans: list[tuple[int, cuda.Plan]],
+            batch: Tensor,
+            slots: Tensor,
+            blank: Tensor,
+            ahead: int,
+            upstream: cuda.Track | None = None,
+        ) -> None: ...
+
+    class Replay:
+        """A plan with host memory around it: inputs go in, a graph runs, outputs come back.
+
+        inputs, outputs: pairs of a host tensor, best pinned, and a device tensor of its size.
+        """
+
+        def __init__(
+            self,
+            *,
+            device: cuda.Device,
+            stream: cuda.Stream,
+            plan: cuda.Plan,
+            inputs: list[tuple[Tensor, Tensor]],
+            outputs: list[tuple[Tensor, Tensor]],
+        ) -> None: ...
+
+    class FlowReplay:
+        """An evaluation of the flow: the codes that ``state`` points to go to the device too.
+
+        state: the host's int32 [16], an input of ``replay``. codes: int32 device tensor for those
+        of the longest window. repeats: frames of a code.
+        """
+
+        def __init__(
+            self, replay: cuda.Replay, state: Tensor, codes: Tensor, repeats: int
+        ) -> None: ...

@@ -173,10 +173,12 @@ class Environment:
 
     OMNIRT_ISA: instruction set of the CPU kernels instead of the best one of this machine.
     OMNIRT_THREADS: cores to use where the caller does not say.
+    OMNIRT_LIBCUDA: path of the CUDA driver instead of the one that the loader finds.
     """
 
     isa: str | None = None
     threads: int | None = None
+    libcuda: str | None = None
 
     @classmethod
     def read(cls, variables: Mapping[str, str] = os.environ) -> "Environment":
@@ -186,4 +188,5 @@ class Environment:
         return cls(
             isa=variables.get("OMNIRT_ISA") or None,
             threads=int(threads) if threads is not None else None,
+            libcuda=variables.get("OMNIRT_LIBCUDA") or None,
         )

@@ -7,9 +7,10 @@ from types import MappingProxyType
 
 import torch
 
-from . import _core, console, ops
+from . import _core, console, gpu, ops
 from .config import Environment
 from .engine.threads import thread_plan
+from .errors import EngineError
 from .weights.checkpoint import read_config
 from .weights.memory import memory_plan
 from .weights.precisions import Precisions
@@ -31,7 +32,8 @@ def machine() -> list[str]:
     return [
         f"machine   {platform.machine()}, {len(os.sched_getaffinity(0))} cores",
         f"kernels   {_core.isa()} (this machine has {', '.join(_core.isas())})",
-        f"backends  cpu (C++), reference (torch {torch.__version__}); cuda is not built yet",
+        f"backends  cpu (C++), reference (torch {torch.__version__})",
+        f"gpu       {gpu.describe()}",
         f"reference serves these ops on the cpu: {', '.join(bare) or 'none'}",
         f"lanes     {lanes}",
         *(f"          {line}" for line in shares),
@@ -43,6 +45,17 @@ def plan(model: str, context: int, quantization: str | Mapping[str, str]) -> lis
     precisions = Precisions.of(quantization)
     rows = memory_plan(read_config(model), context=context, precisions=precisions)
     width = max(len(name) for name, _ in rows)
-    return [f"memory of {model} with {context} tokens of context:"] + [
-        f"  {name:<{width}}  {size / 2**30:8.3f} GiB" for name, size in rows
+    return [
+        f"memory of {model} with {context} tokens of context:",
+        *(f"  {name:<{width}}  {size / 2**30:8.3f} GiB" for name, size in rows),
+        *on_gpu(rows[-1][1]),
     ]
+
+
+def on_gpu(needed: int) -> list[str]:
+    """Whether that fits the GPU; nothing where there is none."""
+    try:
+        device = gpu.find_gpu()
+    except EngineError:
+        return []
+    return [f"gpu       {device.shortage(needed) or f'the plan fits {device.name}'}"]

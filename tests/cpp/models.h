@@ -44,8 +44,8 @@ class Models {
     talker_.append("talk", talk, {&talker_row_, this});
   }
 
-  Track thinker() { return {&thinker_, &thinker_row_}; }
-  Track talker() { return {&talker_, &talker_row_}; }
+  Track& thinker() { return thinker_track_; }
+  Track* talker() { return &talker_track_; }
   std::unique_ptr<WaveJob> wave(int slot);
   std::unique_ptr<PrefillJob> prefill(int slot);
 
@@ -74,6 +74,13 @@ class Models {
   const std::vector<int>& inputs(int slot) const { return inputs_[slot]; }
   const Script& script(int slot) const { return scripts_[slot]; }
 
+  size_t slots() const { return scripts_.size(); }
+
+  // Notes what talker step `row` reads.
+  void hear(int slot, int row, int text_rows, const int& ring) {
+    inputs_[slot].push_back(row < text_rows ? ring : row == text_rows ? kEos : kPad);
+  }
+
   void hook(At at, int slot, int step) const {
     if (hook_) hook_(at, slot, step);
   }
@@ -99,10 +106,7 @@ class Models {
     StepState& s = *args.row;
     args.models->hook(At::talker, s.slot, s.row);
     EXPECT(s.row == 0 || s.token == args.models->code(s.slot, s.row - 1));
-    const int input = s.row < s.text_rows    ? args.models->ring(s.slot, s.row)
-                      : s.row == s.text_rows ? kEos
-                                             : kPad;
-    args.models->inputs_[s.slot].push_back(input);
+    args.models->hear(s.slot, s.row, s.text_rows, args.models->ring(s.slot, s.row));
     s.token = args.models->code(s.slot, s.row);
     ++s.row;
   }
@@ -113,6 +117,7 @@ class Models {
   std::vector<std::vector<int>> inputs_;
   StepState thinker_row_{}, talker_row_{};
   Plan thinker_{"thinker"}, talker_{"talker"};
+  PlanTrack thinker_track_{thinker_, thinker_row_}, talker_track_{talker_, talker_row_};
 };
 
 // Two pieces of work, then the first id.

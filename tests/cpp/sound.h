@@ -67,6 +67,17 @@ class Sound {
     return one_shot(std::move(mel));
   }
 
+  // What the vocoder makes of mel [kVocoderCapacity, kSizes.mel] within its spans.
+  static std::vector<float> window(const float* mel, const int32_t* span) {
+    std::vector<float> x;
+    for (int f = 0; f < kVocoderCapacity; ++f) x.push_back(mel[f * kSizes.mel]);
+    std::vector<float> wide = twice(taps(taps(trim(x, span))));
+    EXPECT(span[3] == static_cast<int>(wide.size()));
+    wide = twice(taps(trim(wide, span + 4)));
+    EXPECT(span[7] == static_cast<int>(wide.size()));
+    return trim(wide, span + 8);
+  }
+
   // One shot of the vocoder: three taps over zeros, at 1 and at 2 rows a frame.
   static std::vector<float> one_shot(std::vector<float> x) {
     return twice(taps(twice(taps(taps(std::move(x))))));
@@ -126,14 +137,7 @@ class Sound {
     Sound& s = *args.sound;
     s.tell(Work::vocode);
     ++s.vocoded_;
-    std::vector<float> x;
-    for (int f = 0; f < kVocoderCapacity; ++f) x.push_back(s.mel_[f * kSizes.mel]);
-    const int32_t* span = s.spans_;
-    std::vector<float> wide = twice(taps(taps(trim(x, span))));
-    EXPECT(span[3] == static_cast<int>(wide.size()));
-    wide = twice(taps(trim(wide, span + 4)));
-    EXPECT(span[7] == static_cast<int>(wide.size()));
-    const std::vector<float> out = trim(wide, span + 8);
+    const std::vector<float> out = window(s.mel_.data(), s.spans_);
     std::copy(out.begin(), out.end(), s.samples_);
   }
 

@@ -23,7 +23,7 @@ void takes_turns() {
     while (!go) std::this_thread::yield();
     if (at == At::thinker) order.push_back(slot);
   });
-  Scheduler scheduler(models.thinker(), std::nullopt, kRing);
+  Scheduler scheduler(models.thinker(), nullptr, kRing);
   std::vector<std::unique_ptr<Session>> sessions;
   for (int slot = 0; slot < 3; ++slot)
     sessions.push_back(scheduler.submit(models.params(slot, false)));
@@ -69,9 +69,7 @@ void shutdown_ends_live_sessions() {
 void refuses_what_cannot_work() {
   Models models({{8, 12}});
   const auto refused = [&](bool with_talker, auto change) {
-    std::optional<Track> talker;
-    if (with_talker) talker = models.talker();
-    Scheduler scheduler(models.thinker(), talker, kRing);
+    Scheduler scheduler(models.thinker(), with_talker ? models.talker() : nullptr, kRing);
     SessionParams params = models.params(0);
     change(params);
     EXPECT_THROWS(std::invalid_argument, scheduler.submit(std::move(params)));

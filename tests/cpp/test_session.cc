@@ -60,9 +60,7 @@ void one_token_is_the_limit() {
 
 void writes_only(bool with_talker) {
   Models models({{300, 9}});
-  std::optional<Track> talker;
-  if (with_talker) talker = models.talker();
-  Scheduler scheduler(models.thinker(), talker, kRing);
+  Scheduler scheduler(models.thinker(), with_talker ? models.talker() : nullptr, kRing);
   const auto session = scheduler.submit(models.params(0, false));
   const Read read = read_all(*session);
   expect_complete(models, 0, *session, read, 300, 0);
