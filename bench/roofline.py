@@ -5,9 +5,10 @@ python bench/roofline.py --table build/aot.json --out bench/results/roofline.jso
 
 Nothing here was measured on a GPU. The floor is the longer of the bytes at the published bandwidth
 and the products at the published peak. The share of it that a design can reach is bounded by the
-bytes that its resident programs keep in flight (Little's law), by its last wave of programs, and by
-the instructions beside the products. Launches whose floor is below LAUNCH_SECONDS are bound by the
-time between launches instead, and judged by the sum of a step.
+bytes that its resident programs keep in flight (Little's law; the last programs are fewer), by the
+multiprocessors that the last products leave idle, and by the instructions beside the products.
+Launches whose floor is below LAUNCH_SECONDS are bound by the time between launches instead, and
+judged by the sum of a step.
 """
 
 import argparse
@@ -71,29 +72,42 @@ def resident(device: Device, registers: int, shared: int, warps: int) -> int:
     return min(by_registers, by_shared, device.warps // warps, device.blocks)
 
 
+def floor_of(call: Call, device: Device) -> float:
+    """Seconds that no kernel can beat."""
+    return max(call.moved / device.bandwidth, call.work.flops / device.peak[call.work.type])
+
+
 def judge(call: Call, compiled: dict, device: Device) -> dict[str, object]:
     """The floor of a call on a device, and the share of it within reach."""
     work, programs = call.work, prod(call.grid)
-    memory = call.moved / device.bandwidth
-    floor = max(memory, work.flops / device.peak[work.type])
+    floor = floor_of(call, device)
     held = resident(device, compiled["registers"], compiled["shared"], compiled["warps"])
     slots = held * device.processors
-    in_flight = min(programs, slots) * (work.in_flight or call.moved / programs)
-    little = min(1.0, in_flight / (device.bandwidth * LATENCY))
-    waves = programs / slots
-    tail = 1.0 if waves <= 1 else waves / ceil(waves)
+    each = work.in_flight or call.moved / programs
+    needed = device.bandwidth * LATENCY
+    memory = sum(
+        count
+        / programs
+        * call.moved
+        / device.bandwidth
+        / min(1.0, min(count, slots) * each / needed)
+        for count in (programs // slots * slots, programs % slots)
+        if count
+    )
+    turns = programs / device.processors  # programs of a multiprocessor share its tensor cores
+    products = work.flops / device.peak[work.type] * max(1.0, ceil(turns) / turns)
     issue = work.lanes / (LANES * device.processors * device.clock)
-    reached = max(memory / little, issue, floor) / tail
+    reach = floor / max(memory, products, issue)
     return {
         "floor_us": round(1e6 * floor, 3),
-        "bound": "memory" if memory >= floor else "products",
+        "bound": "memory" if floor == call.moved / device.bandwidth else "products",
         "programs": programs,
         "resident": held,
         "occupancy": round(held * compiled["warps"] / device.warps, 2),
-        "in_flight_kb": round(in_flight / 1024),
-        "needed_kb": round(device.bandwidth * LATENCY / 1024),
-        "reach": round(floor / reached, 2),
-        "verdict": _verdict(floor, floor / reached),
+        "in_flight_kb": round(min(programs, slots) * each / 1024),
+        "needed_kb": round(needed / 1024),
+        "reach": round(reach, 2),
+        "verdict": _verdict(floor, reach),
     }
 
 
@@ -104,14 +118,15 @@ def _verdict(floor: float, reach: float) -> str:
 
 
 def rows(compiled: dict[tuple[str, str], dict]) -> list[dict[str, object]]:
-    """Every call of both models on every device whose kernel is in the table."""
+    """Every call of both models on every device; the floor alone where a kernel is not compiled."""
     found = []
     for model in registry.MODELS:
         for name, call in registry.calls(model).items():
             places = {
                 title: judge(call, compiled[call.key, device.target], device)
-                for title, device in DEVICES.items()
                 if (call.key, device.target) in compiled
+                else {"floor_us": round(1e6 * floor_of(call, device), 3)}
+                for title, device in DEVICES.items()
             }
             about = {"model": model, "call": name, "kernel": call.name, "bytes": call.moved}
             found.append(about | {"flop": call.work.flops, "devices": places})
@@ -131,7 +146,7 @@ def main() -> int:
     for row in result:
         sys.stdout.write(f"{row['model']} {row['call']}: {row['bytes']} B, {row['flop']} FLOP\n")
         for title, found in row["devices"].items():
-            low += found["verdict"] == "low"
+            low += found.get("verdict") == "low"
             facts = ", ".join(f"{key} {value}" for key, value in found.items())
             sys.stdout.write(f"    {title}: {facts}\n")
     return 1 if low else 0

@@ -20,21 +20,30 @@ from .split import Scratch, share_of, splits_of, sum_splits
 CHUNKS = 16  # chunks of a tile of a packed weight: the depth of a matrix product
 INPUTS = 64  # of a tile of a dense weight
 PER_WEIGHT = 5  # instructions: mask and exponent, subtract, zero-point, scale, round
+ARRANGED = 1024  # inputs that a program arranges
 FEW = 16  # rows of a decode step's largest batch
 SPLIT_STEPS = 4  # of a split at least: partial sums are then a quarter of what is read, and in L2
 SIZES = {True: (64, 16, 4, 4), False: (128, 128, 8, 2)}  # few rows? outputs, rows, warps, stages
 
 
 @triton.jit
-def _arrange_kernel(x_ptr, out_ptr, inputs, x_stride, out_stride, DEPTH: tl.constexpr,
-                    CHUNKS: tl.constexpr):  # fmt: skip
+def _arrange_kernel(
+    x_ptr,
+    out_ptr,
+    inputs,
+    width,
+    x_stride,
+    DEPTH: tl.constexpr,
+    CHUNKS: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
     """out[block, j, c] = x[block, c, j] for every block of CHUNKS * DEPTH inputs of a row."""
-    row, block = tl.program_id(0).to(tl.int64), tl.program_id(1)
-    j, c = tl.arange(0, DEPTH)[None, :], tl.arange(0, CHUNKS)[:, None]
-    first = block * CHUNKS * DEPTH
-    at = first + c * DEPTH + j
+    row = tl.program_id(0).to(tl.int64)
+    at = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     x = tl.load(x_ptr + row * x_stride + at, at < inputs, 0.0)
-    tl.store(out_ptr + row * out_stride + first + j * CHUNKS + c, x)
+    c, j = at // DEPTH % CHUNKS, at % DEPTH
+    to = at // (CHUNKS * DEPTH) * (CHUNKS * DEPTH) + j * CHUNKS + c
+    tl.store(out_ptr + row * width + to, x, at < width)
 
 
 @triton.jit
@@ -165,10 +174,10 @@ def arrange(x: Tensor, weight: Quantized, out: Tensor) -> Call:
         raise ValueError(
             f"arrange: out is {list(out.shape)}, must be {[rows, arranged_width(weight)]}"
         )
-    depth = 32 // weight.bits
-    args = dict(x_ptr=x, out_ptr=out, inputs=inputs, x_stride=x.stride(0), out_stride=out.stride(0))
-    args |= dict(DEPTH=depth, CHUNKS=CHUNKS)
-    return Call(_arrange_kernel, (rows, out.shape[1] // (depth * CHUNKS)), args, warps=1)
+    width = out.shape[1]
+    args = dict(x_ptr=x, out_ptr=out, inputs=inputs, width=width, x_stride=x.stride(0))
+    args |= dict(DEPTH=32 // weight.bits, CHUNKS=CHUNKS, BLOCK=ARRANGED)
+    return Call(_arrange_kernel, (rows, triton.cdiv(width, ARRANGED)), args)
 
 
 def gemm(

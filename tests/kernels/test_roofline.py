@@ -37,9 +37,17 @@ def test_what_fits_a_multiprocessor():
     assert roofline.resident(H100, 32, 100 << 10, 4) == 2
 
 
-def test_a_last_wave_that_is_not_full_costs():
-    found = judged(Work(moved=10**9, in_flight=1 << 20), 8 * 132 + 1)
-    assert found["reach"] == pytest.approx(0.5, abs=0.01)
+def test_the_last_programs_are_fewer():
+    each = int(H100.bandwidth * roofline.LATENCY / 132 / 8)  # what just fills the memory's pipe
+    assert judged(Work(moved=10**9, in_flight=each), 8 * 132)["reach"] == pytest.approx(1, abs=0.01)
+    found = judged(Work(moved=10**9, in_flight=each), 8 * 132 + 1)
+    assert found["reach"] == pytest.approx(0.5, abs=0.01)  # one program alone takes as long
+
+
+def test_products_wait_for_the_last_multiprocessor():
+    found = judged(Work(moved=1000, flops=10**12, type="bf16"), 133)
+    assert found["reach"] == pytest.approx(133 / 264, abs=0.01)
+    assert found["bound"] == "products"
 
 
 def test_instructions_bound_too():
