@@ -48,7 +48,7 @@ GROUPS = {
     PICTURE: (24, 2),
     CLIP: (12, 4),
 }
-BUDGET, SHORT = Budget(1400, 1, 1e-3), Budget(20, 1, 1e-3)
+BUDGET, SHORT = Budget(1200, 1, 1e-3), Budget(20, 1, 1e-3)
 
 
 class Learner(nn.Module):
