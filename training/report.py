@@ -32,9 +32,8 @@ the runtime does and measures what streaming and quantization cost; it is no ass
   changes of speed, pitch, level and noise), drawn pictures and clips, computed sounds. A tenth of
   all sums, lists of words, strange questions, pictures and clips, and {held_out} of the voices'
   variants, were held out of training; the scores are of those.
-- **Training**: the stages of `training/`, in pieces while their settings were found, each going on
-  from the weights of the last; what worked is what `python -m training` does now in one go. That
-  one go, from seeds to a whole model, was not made for these weights.
+- **Training**: the stages of `training/` from seeds, in about two hours on two cores; its README
+  tells how the run differed from one command. The losses were still falling.
 - **Licence**: that of this project. No recording of a person and no other model's output is in it.
 - Token2Wav is stored in float32 and the rest in bfloat16, as in the released checkpoints. The
   codec has 1024 codes, so its special ids differ from the released ones: with transformers, give
