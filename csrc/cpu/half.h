@@ -32,8 +32,8 @@ inline float widen_half(uint16_t half) {
 inline uint16_t narrow_half(float value) {
   uint32_t bits = __builtin_bit_cast(uint32_t, value), sign = bits >> 16 & 0x8000;
   float size = __builtin_bit_cast(float, bits & 0x7fffffff);
-  if (size < 0x1p-14f) {  // subnormal: a multiple of 2^-24, rounded by adding 1.5 * 2^23
-    uint32_t rounded = __builtin_bit_cast(uint32_t, size * 0x1p24f + 12582912.f);
+  if (size < 0x1p-14f) {  // subnormal: a multiple of 2^-24, rounded by adding
+    uint32_t rounded = __builtin_bit_cast(uint32_t, size * 0x1p24f + kRounder);
     return sign | (rounded & 0x7ff);
   }
   if (!(size < 65520.f)) return sign | kHalfInfinity;

@@ -16,6 +16,12 @@ inline ByteVec load_bytes(const void* from) {
   return value;
 }
 
+inline IntVec load_ints(const int32_t* from) {
+  IntVec value;
+  memcpy(&value, from, sizeof(value));
+  return value;
+}
+
 // Four bytes, repeated.
 inline ByteVec splat4(const int8_t* from) {
   uint32_t word;

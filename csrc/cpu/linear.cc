@@ -1,4 +1,5 @@
 #include "cpu/gemm.h"
+#include "cpu/gemm_tiles.h"
 #include "cpu/gemv.h"
 
 namespace omni::OMNI_ISA {
@@ -47,6 +48,23 @@ void gemm(const Linear& a, const T* weight, Team& team) {
     add_bias(a, row, row_end, col, col_end);
   });
 }
+
+#ifdef __AMX_TILE__
+void gemm(const Linear& a, const bf16*, Team& team) {
+  const int64_t down = ceil_div(a.rows, kChunkRows);
+  const int64_t rows = ceil_div(ceil_div(a.rows, down), kPairSide) * kPairSide;
+  const int64_t enough = ceil_div(2 * team.cores(), down);
+  const int64_t cols =
+      smaller(kChunkOutputs, ceil_div(ceil_div(a.n, enough), kPairSide) * kPairSide);
+  const int64_t across = ceil_div(a.n, cols);
+  team.run(static_cast<int>(across * ceil_div(a.rows, rows)), [&](int chunk) {
+    const int64_t row = chunk / across * rows, row_end = smaller(a.rows, row + rows);
+    const int64_t col = chunk % across * cols, col_end = smaller(a.n, col + cols);
+    SquareChunk(a, row, row_end - row, col, col_end - col).run();
+    add_bias(a, row, row_end, col, col_end);
+  });
+}
+#endif
 
 }  // namespace
 

@@ -83,8 +83,9 @@ struct Scales {
   Vec scale(int64_t group, int v) const {
     return Format::scale(scales + group * kOutputs + v * kLanes);
   }
-  Vec zero(int64_t group, int v) const {
-    if (zeros == nullptr) return splat(kMiddle);
+  Vec zero(int64_t group, int v) const { return to_float(zero_steps(group, v)); }
+  IntVec zero_steps(int64_t group, int v) const {
+    if (zeros == nullptr) return kMiddle - IntVec{};
     uint32_t words[2];
     memcpy(words, zeros + group * (kOutputs / 2), sizeof(words));
     BitVec word, shift;
@@ -93,7 +94,7 @@ struct Scales {
       word[i] = words[output / 4 % 2];
       shift[i] = output % 4 * 8 + output / 8 * 4;
     }
-    return to_float((IntVec)(word >> shift & 15));
+    return (IntVec)(word >> shift & 15);
   }
 };
 

@@ -27,9 +27,13 @@ constexpr int64_t kBlockInputs = 32;
 
 constexpr int64_t padded(int64_t k) { return (k + kBlockInputs - 1) / kBlockInputs * kBlockInputs; }
 
-// Bytes that one rounded row takes: int8 values, each block's scale and each group's sum.
+// Bytes that one rounded row takes, whole cache lines: its values, of 8 or 16 bits, a scale and a
+// sum for at most every block.
 constexpr int64_t rounded_bytes(int64_t k) {
-  return padded(k) / kBlockInputs * (kBlockInputs + 2 * sizeof(float));
+  constexpr int64_t kLine = 64;
+  const int64_t values = 2 * ((k + kLine - 1) / kLine * kLine);
+  const int64_t others = padded(k) / kBlockInputs * 2 * static_cast<int64_t>(sizeof(float));
+  return values + (others + kLine - 1) / kLine * kLine;
 }
 
 struct QuantLinear {

@@ -1,3 +1,5 @@
+#ifndef __AMX_TILE__  // which has its own: quant_tiles.cc
+
 #include "cpu/kernels.h"
 #include "cpu/quant_block.h"
 
@@ -24,7 +26,7 @@ void multiply_few(const QuantLinear& a, int64_t panels, Team& team) {
 
 template <class Format>
 void multiply_many(const QuantLinear& a, int64_t panels, Team& team) {
-  int64_t most = larger(4, kRowBytes / rounded_bytes(a.weight.k) / Format::kTile) * Format::kTile;
+  int64_t most = larger(4, kRowBytes / padded(a.weight.k) / Format::kTile) * Format::kTile;
   int64_t rows = smaller(smaller(most, kRowBlock), a.rows), down = ceil_div(a.rows, rows);
   int64_t block = larger(1, kProductChunk / (rows * padded(a.weight.k) * kOutputs));
   block = smaller(block, larger(1, panels * down / (2 * team.cores())));
@@ -54,3 +56,5 @@ void quant_linear(const QuantLinear& a, Team& team) {
 }
 
 }  // namespace omni::OMNI_ISA
+
+#endif

@@ -7,23 +7,6 @@
 namespace omni::OMNI_ISA {
 namespace {
 
-// Some blocks of inputs that share a scale: what is summed before it is scaled.
-struct Span {
-  int64_t block, blocks, group, index;
-};
-
-// Calls f(span) for all spans of a weight, in order.
-template <class F>
-inline void for_spans(const Quantized& weight, F&& f) {
-  const int64_t blocks = padded(weight.k) / kBlockInputs, most = part_inputs(weight) / kBlockInputs;
-  Span span{0, 0, 0, 0};
-  for (; span.block < blocks; span.block += span.blocks, ++span.index) {
-    span.blocks = smaller(most, blocks - span.block);
-    span.group = span.block * kBlockInputs / weight.group;
-    f(span);
-  }
-}
-
 // The integer products of one block of inputs, exact: of B rows, P panels at once.
 template <class Format, int B, int P>
 inline void block_products(const uint8_t* data, int64_t stride, const int8_t* const (&x)[B],

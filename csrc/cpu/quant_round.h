@@ -2,18 +2,10 @@
 #pragma once
 
 #include "cpu/int_dot.h"
-#include "cpu/quant_kernels.h"
+#include "cpu/quant_span.h"
 
 namespace omni::OMNI_ISA {
 namespace {
-
-constexpr int64_t kPart = 512;  // most inputs whose products are summed before they are scaled
-
-// Inputs that kernels sum before they scale: a group's, or some of a long one's.
-inline int64_t part_inputs(const Quantized& weight) {
-  if (weight.group <= kPart) return weight.group;
-  return weight.group % kPart == 0 || weight.group >= weight.k ? kPart : kBlockInputs;
-}
 
 // A row of activations: x[i] = scale[i / 32] * value[i], and the sums of x over the weight's parts.
 struct Rounded {
@@ -40,8 +32,8 @@ inline float round_block(const float* x, int8_t* value, float* scale) {
   Vec inverse = splat(most > 0 ? 127 / most : 0);
   IntVec total = {};
   for (int i = 0; i < kBlockInputs; i += kLanes) {
-    Vec shifted = multiply_add(load(x + i), inverse, splat(12582912.f));  // 1.5 * 2^23
-    IntVec whole = (IntVec)shifted - 0x4b400000;
+    Vec shifted = multiply_add(load(x + i), inverse, splat(kRounder));
+    IntVec whole = (IntVec)shifted - kRounderBits;
     store_low_bytes(value + i, whole);
     total += whole;
   }

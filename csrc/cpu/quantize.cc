@@ -7,7 +7,7 @@ namespace {
 constexpr float kTop8 = 127, kTop4 = 15;
 
 // Round to nearest, ties to even, for |value| < 2^22.
-inline float nearest(float value) { return (value + 12582912.f) - 12582912.f; }
+inline float nearest(float value) { return (value + kRounder) - kRounder; }
 
 inline float clamp(float value, float low, float high) {
   return value < low ? low : value > high ? high : value;

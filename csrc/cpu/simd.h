@@ -118,6 +118,10 @@ inline Vec multiply_add(Vec a, Vec b, Vec c) {
 #endif
 }
 
+// 1.5 * 2^23: added to a number below 2^22, it leaves the nearest integer in the low bits.
+constexpr float kRounder = 12582912.f;
+constexpr int32_t kRounderBits = 0x4b400000;
+
 inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
 
 inline float sum(Vec value) {
@@ -137,8 +141,8 @@ inline float largest(Vec value) {
 inline Vec exp(Vec x) {
   x = x < -87.3f ? splat(-87.3f) : x;  // false for a NaN, which stays one
   x = x > 88.3f ? splat(88.3f) : x;
-  Vec shifted = x * 1.44269504f + 12582912.f;  // 1.5 * 2^23 leaves the rounded n in the low bits
-  Vec n = shifted - 12582912.f;
+  Vec shifted = x * 1.44269504f + kRounder;
+  Vec n = shifted - kRounder;
   Vec r = x - n * 0.693359375f + n * 2.12194440e-4f;
   Vec p = splat(1.9875691500e-4f);
   p = p * r + 1.3981999507e-3f;
@@ -147,7 +151,7 @@ inline Vec exp(Vec x) {
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   p = p * r * r + r + 1.f;
-  IntVec exponent = ((IntVec)shifted - 0x4b400000 + 127) << 23;
+  IntVec exponent = ((IntVec)shifted - kRounderBits + 127) << 23;
   return p * (Vec)exponent;
 }
 

@@ -17,17 +17,21 @@ namespace {
 constexpr int kTileSide = 16;       // rows of a tile, and columns of sums
 constexpr int64_t kTileBytes = 64;  // of a row
 
-// While it lives, this thread's tiles are all of the full size. One for each chunk of work: what
-// configuring costs is nothing beside it, and a thread that sleeps has no tiles to save.
+// While it lives, this thread's tiles have rows of full size: tiles 0 to 5, sums and A, as many as
+// it is told, 6 and 7 all of them. One for each chunk of work: what configuring costs is nothing
+// beside it, and a thread that sleeps has no tiles to save.
 class TileScope {
  public:
-  TileScope() {
+  explicit TileScope(int rows = kTileSide) {
     struct alignas(64) Config {
       uint8_t palette = 1, start_row = 0, reserved[14] = {};
       uint16_t row_bytes[16] = {};
       uint8_t rows[16] = {};
     } config;
-    for (int i = 0; i < 8; ++i) config.row_bytes[i] = kTileBytes, config.rows[i] = kTileSide;
+    for (int i = 0; i < 8; ++i) {
+      config.row_bytes[i] = kTileBytes;
+      config.rows[i] = static_cast<uint8_t>(i < 6 ? rows : kTileSide);
+    }
     asm volatile("ldtilecfg %0" ::"m"(config));
   }
   ~TileScope() { asm volatile("tilerelease"); }

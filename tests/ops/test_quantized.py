@@ -6,6 +6,7 @@ import torch
 from omnirt import _core, ops
 from omnirt.formats import FORMATS, STEP, Format, Quantized, empty, pack, unpack
 
+LONGEST = 512  # inputs whose products are summed before they are scaled
 SHAPES = [(1, 1), (7, 5), (16, 32), (33, 130), (50, 288), (256, 256)]
 FORMAT_NAMES = list(FORMATS)
 every_format = pytest.mark.parametrize("name", FORMAT_NAMES)
@@ -22,12 +23,26 @@ def same(a: Quantized, b: Quantized) -> bool:
     return all(x is y is None or torch.equal(x, y) for x, y in parts) and a.shape == b.shape
 
 
-def rounded(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """x as the kernels round it, and the step of each element; float64 [..., K]."""
-    padded = torch.nn.functional.pad(x.double(), (0, -x.shape[-1] % STEP)).unflatten(-1, (-1, STEP))
-    step = padded.abs().amax(-1, keepdim=True) / 127
-    near = torch.where(step > 0, (padded / step).round() * step, 0.0)
-    return tuple(t.expand_as(padded).flatten(-2)[..., : x.shape[-1]] for t in (near, step))
+def part_of(weight: Quantized) -> int:
+    """Inputs that share a scale when activations are rounded to 16 bits."""
+    if weight.group <= LONGEST:
+        return weight.group
+    return LONGEST if weight.group % LONGEST == 0 or weight.group >= weight.shape[1] else STEP
+
+
+def rounded(x: torch.Tensor, weight: Quantized) -> tuple[torch.Tensor, torch.Tensor]:
+    """x as the kernels in force round it, and the step of each element; float64 [..., K].
+
+    To 8 bits in blocks of 32, with tiles to 16 bits in parts of the weight's groups.
+    """
+    size, top = (part_of(weight), 127 * 256) if _core.isa() == "amx" else (STEP, 127)
+    parts = torch.nn.functional.pad(x, (0, -x.shape[-1] % size)).unflatten(-1, (-1, size))
+    most = parts.abs().amax(-1, keepdim=True)
+    inverse = torch.tensor(float(top)) / most  # a number divided by a tensor is a reciprocal's
+    numbers = (parts.double() * inverse.double()).round()
+    near = torch.where(most > 0, numbers * (most / top).double(), 0.0)
+    step = (most / top).double()
+    return tuple(t.expand_as(parts).flatten(-2)[..., : x.shape[-1]] for t in (near, step))
 
 
 @every_format
@@ -94,7 +109,7 @@ def test_rounds_to_the_nearest(randn, name):
 def test_product_is_within_the_bound(isa, randn, name, shape, rows):
     weight, x, bias = quantized(randn, name, shape), randn(rows, shape[1]), randn(shape[0])
     exact_weight = weight.dequantize().double()
-    near, step = rounded(x)
+    near, step = rounded(x, weight)
     got = ops.linear(x, weight, bias).double() - bias.double()
     torch.testing.assert_close(got, near @ exact_weight.T, atol=2e-4, rtol=1e-5)
     bound = step / 2 @ exact_weight.abs().T + 2e-4
@@ -121,7 +136,7 @@ def test_any_group(isa, randn, group, rows):
     with ops.use("reference"):
         weight = ops.quantize(randn(20, 1100), Format(4, group, zero_point=True))
     x = randn(rows, 1100)
-    want = rounded(x)[0] @ weight.dequantize().double().T
+    want = rounded(x, weight)[0] @ weight.dequantize().double().T
     torch.testing.assert_close(ops.linear(x, weight).double(), want, atol=2e-4, rtol=1e-5)
 
 
