@@ -113,9 +113,10 @@ def open_model(folder: Path, precision: str) -> Token2Wav:
     return Token2Wav(config, weights, checkpoint.speakers, precision=precision)
 
 
-def compared(folder: Path, shipped: bool, bar: tqdm) -> dict[str, list[dict]]:
+def compared(folder: Path, codes: list[int] | None, bar: tqdm) -> dict[str, list[dict]]:
+    """codes: what to speak; random ones if there are none."""
     models = {p: open_model(folder, p) for p in PRECISIONS}
-    codes = own_codes(folder) if shipped else random_codes(models["float32"])
+    codes = codes or random_codes(models["float32"])
     speaking = {p: Speaking(model, codes) for p, model in models.items()}
     return {
         "lookahead": by_lookahead(speaking["float32"], bar),
@@ -126,11 +127,12 @@ def compared(folder: Path, shipped: bool, bar: tqdm) -> dict[str, list[dict]]:
 def measure() -> dict[str, object]:
     combinations = len(SOLVERS) * len(GUIDANCE)
     steps = (1 + len(RANDOM)) * combinations * (len(LOOKAHEADS) + len(PRECISIONS) - 1)
+    codes = own_codes(model_folder())
     with torch.inference_mode(), tqdm(total=steps) as bar, tempfile.TemporaryDirectory() as folder:
-        found = {SHIPPED: compared(model_folder(), True, bar)}
+        found = {SHIPPED: compared(model_folder(), codes, bar)}
         for name, (preset, seed) in RANDOM.items():
             path = write_random_checkpoint(Path(folder) / name, preset, seed)
-            found[name] = compared(path, False, bar)
+            found[name] = compared(path, None, bar)
     return {"checkpoints": found}
 
 

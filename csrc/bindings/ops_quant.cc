@@ -36,8 +36,9 @@ void quantize(const Arg& weight, const WeightArg& out) {
 
 void register_quant(pybind11::module_& m) {
   using pybind11::arg;
-  m.def("quant_linear", &quant_linear, "out = x weight^T + bias, x rounded to 8 or, with tiles, 16 bits",
-        arg("x"), arg("weight"), arg("bias").none(true), arg("scratch"), arg("out"));
+  m.def("quant_linear", &quant_linear,
+        "out = x weight^T + bias, x rounded to 8 or, with tiles, 16 bits", arg("x"), arg("weight"),
+        arg("bias").none(true), arg("scratch"), arg("out"));
   m.def("quantize", &quantize, arg("weight"), arg("out"));
   m.def("rounded_bytes", &rounded_bytes, "Bytes of scratch that quant_linear takes for a row",
         arg("k"));

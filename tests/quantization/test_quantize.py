@@ -72,13 +72,22 @@ def test_gptq_readers_find_their_keys(checkpoint, tmp_path, thinker, method):
     assert "talker.model.layers.0.mlp.up_proj.weight" in made
 
 
+UNHEARD = {
+    "c": "Write about the sea in winter, and how to cross it.",
+    "d": "Name three birds that a child may know.",
+    "e": "Why does bread rise before it is baked?",
+    "f": "How far is the next village from the bridge?",
+}
+
+
 @pytest.mark.parametrize("method", ["gptq", "awq"])
 def test_calibrated_methods_are_closer_to_the_full_model(checkpoint, questions, tmp_path, method):
-    """On a question that calibration did not hear, text and speech; both parts in INT4."""
+    """On questions that calibration did not hear, text and speech; both parts in INT4."""
     (questions / "b.txt").write_text("Tell me a story about a horse that could see the moon.")
     unheard = tmp_path / "unheard"
     unheard.mkdir()
-    (unheard / "c.txt").write_text("Write about the sea in winter, and how to cross it.")
+    for name, text in UNHEARD.items():
+        (unheard / f"{name}.txt").write_text(text)
     source, lost = str(checkpoint("tiny")), {}
     parts = {"thinker": "int4", "talker": "int4"}
     for name, folder in (("rtn", None), (method, str(questions))):
